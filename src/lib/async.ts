@@ -1,0 +1,57 @@
+/** Push in, read in batches: `take` waits until something is there and hands over all of it, in order. */
+export class Inbox<T> {
+  #items: T[] = []
+  #wake: (() => void) | undefined
+
+  push(...items: readonly T[]): void {
+    this.#items.push(...items)
+    this.#wake?.()
+  }
+
+  /** @throws the signal's reason when it aborts first. */
+  async take(signal: AbortSignal): Promise<T[]> {
+    while (this.#items.length === 0) {
+      signal.throwIfAborted()
+      await new Promise<void>((resolve) => {
+        const done = (): void => {
+          signal.removeEventListener('abort', done)
+          this.#wake = undefined
+          resolve()
+        }
+        signal.addEventListener('abort', done, { once: true })
+        this.#wake = done
+      })
+    }
+    signal.throwIfAborted()
+    const taken = this.#items
+    this.#items = []
+    return taken
+  }
+}
+
+/** Waits `ms` milliseconds. @throws the signal's reason when it aborts first. */
+export function delay(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason)
+    const abort = (): void => {
+      clearTimeout(timer)
+      reject(signal.reason)
+    }
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', abort)
+      resolve()
+    }, ms)
+    signal.addEventListener('abort', abort, { once: true })
+  })
+}
+
+/** `work` over all items, at most `limit` at a time; the first failure ends it. Results in the order of the items. */
+export async function mapLimited<T, R>(items: readonly T[], limit: number, work: (item: T, index: number) => Promise<R>): Promise<R[]> {
+  const results = new Array<R>(items.length)
+  const queue = items.entries()
+  const lane = async (): Promise<void> => {
+    for (const [index, item] of queue) results[index] = await work(item, index)
+  }
+  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, lane))
+  return results
+}

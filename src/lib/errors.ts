@@ -1,0 +1,115 @@
+/** One row per problem code. Codes never change meaning; docs and tests are made from this table. */
+export interface ProblemKind {
+  /** What the code means, in one sentence without a full stop. */
+  readonly summary: string
+  /** Exit code of the run: 2 when usage, config or manifests are wrong and nothing was touched, else 1. */
+  readonly exit: 1 | 2
+}
+
+/** All problem codes by area. A new failure gets a new row here before it can be thrown. */
+export const problems = {
+  'CONFIG-001': { summary: 'the command line is wrong', exit: 2 },
+  'CONFIG-101': { summary: 'no devkit config was found', exit: 2 },
+  'CONFIG-102': { summary: 'the config file cannot be loaded', exit: 2 },
+  'CONFIG-103': { summary: 'the config has wrong values', exit: 2 },
+  'CONFIG-104': { summary: 'the profile does not exist', exit: 2 },
+  'CONFIG-105': { summary: 'the config names something that this version cannot do yet', exit: 2 },
+  'CONFIG-201': { summary: 'the machine settings file is wrong', exit: 2 },
+  'PLAN-101': { summary: 'a named service does not exist', exit: 2 },
+  'PLAN-102': { summary: 'services depend on each other in a loop', exit: 2 },
+  'PLAN-103': { summary: 'the environment belongs to another directory', exit: 2 },
+  'PLAN-104': { summary: 'an image named in the config is in no manifest', exit: 2 },
+  'PLAN-105': { summary: 'a port named in the config is in no manifest', exit: 2 },
+  'PLAN-106': { summary: 'a workload named in the config is in no manifest', exit: 2 },
+  'PLAN-107': { summary: 'the manifests ask for another namespace than the environment owns', exit: 2 },
+  'ENGINE-101': { summary: 'no container engine answers', exit: 1 },
+  'ENGINE-102': { summary: 'the container engine refuses this user', exit: 1 },
+  'ENGINE-103': { summary: 'the container engine failed', exit: 1 },
+  'CLUSTER-101': { summary: 'the kind program is missing', exit: 1 },
+  'CLUSTER-102': { summary: 'the cluster could not be created', exit: 1 },
+  'CLUSTER-103': { summary: 'a cluster of that name was not made by devkit', exit: 1 },
+  'CLUSTER-104': { summary: 'the cluster does not answer', exit: 1 },
+  'CLUSTER-105': { summary: 'the cluster could not be removed', exit: 1 },
+  'CLUSTER-106': { summary: 'the node image cannot be had', exit: 1 },
+  'BUILD-101': { summary: 'the Dockerfile does not exist', exit: 2 },
+  'BUILD-102': { summary: 'the image does not build', exit: 1 },
+  'BUILD-103': { summary: 'the build context does not exist', exit: 2 },
+  'BUILD-104': { summary: 'the buildx program is missing', exit: 1 },
+  'IMAGE-101': { summary: 'an image could not be delivered to a node', exit: 1 },
+  'RENDER-101': { summary: 'a manifest is not valid YAML', exit: 2 },
+  'RENDER-102': { summary: 'a manifest is not a Kubernetes object', exit: 2 },
+  'RENDER-103': { summary: 'a manifest source does not exist', exit: 2 },
+  'RENDER-104': { summary: 'an object is defined twice', exit: 2 },
+  'APPLY-101': { summary: 'the API server refuses a manifest', exit: 2 },
+  'APPLY-102': { summary: 'somebody else owns a field', exit: 1 },
+  'APPLY-103': { summary: 'the cluster does not know a kind', exit: 2 },
+  'APPLY-104': { summary: 'the API server failed', exit: 1 },
+  'APPLY-105': { summary: 'an object cannot be changed as asked', exit: 1 },
+  'READY-101': { summary: 'a container ends again and again', exit: 1 },
+  'READY-102': { summary: 'a workload is not ready in time', exit: 1 },
+  'READY-103': { summary: 'a Job failed', exit: 1 },
+  'READY-104': { summary: 'image not found', exit: 1 },
+  'READY-105': { summary: 'no node can take a pod', exit: 1 },
+  'READY-106': { summary: 'a container cannot be created', exit: 1 },
+  'SYNC-101': { summary: 'the stream into a node failed', exit: 1 },
+  'SYNC-102': { summary: 'a file could not be synced', exit: 1 },
+  'SYNC-103': { summary: 'the watch limit of the machine is reached', exit: 1 },
+  'PORT-101': { summary: 'a port of this machine is taken', exit: 1 },
+  'PORT-102': { summary: 'the cluster has no host port for a service', exit: 1 },
+  'INTERNAL-001': { summary: 'a defect in devkit', exit: 1 },
+  'INTERNAL-002': { summary: 'the run took longer than --timeout', exit: 1 },
+} as const satisfies Record<string, ProblemKind>
+
+/** A permanent name of a problem: `AREA-NNN`. */
+export type ProblemCode = keyof typeof problems
+
+/** What a problem says: to the person (message, hint), to the one who digs (detail, cause). */
+export interface ProblemText {
+  /** What happened and why, one sentence or more. */
+  readonly message: string
+  /** What to do next, verb first. */
+  readonly hint: string
+  /** Output of the tool or server behind it, several lines. */
+  readonly detail?: string | undefined
+  readonly service?: string | undefined
+  /** The Kubernetes object, as `Kind/name`. */
+  readonly object?: string | undefined
+  readonly cause?: unknown
+}
+
+/** A failure that its reader can act on. Anything else that is thrown is a defect in devkit. */
+export class DevkitError extends Error {
+  readonly code: ProblemCode
+  readonly hint: string
+  readonly detail: string | undefined
+  readonly service: string | undefined
+  readonly object: string | undefined
+
+  constructor(code: ProblemCode, text: ProblemText) {
+    super(text.message, text.cause === undefined ? undefined : { cause: text.cause })
+    this.name = 'DevkitError'
+    this.code = code
+    this.hint = text.hint
+    this.detail = text.detail
+    this.service = text.service
+    this.object = text.object
+  }
+}
+
+/** The run was ended from outside (Ctrl-C, SIGTERM, a closed terminal). Not a problem: nothing is reported, exit code 130. */
+export class Interrupted extends Error {
+  constructor(reason: string) {
+    super(reason)
+    this.name = 'Interrupted'
+  }
+}
+
+/** The message of anything that was thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}
+
+/** For the `default` of a switch that has handled every variant: a new variant does not compile. */
+export function unreachable(value: never): never {
+  throw new Error(`unreachable: ${JSON.stringify(value)}`)
+}

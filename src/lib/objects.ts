@@ -1,0 +1,109 @@
+/** What every Kubernetes object has; the rest is the kind's own. Raw JSON, so that fields devkit does not know pass through untouched. */
+export interface KubeObject {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly metadata: ObjectMeta
+  readonly [field: string]: unknown
+}
+
+/** The part of `metadata` that devkit reads. */
+export interface ObjectMeta {
+  readonly name: string
+  readonly namespace?: string
+  readonly uid?: string
+  readonly resourceVersion?: string
+  readonly generation?: number
+  readonly creationTimestamp?: string
+  readonly deletionTimestamp?: string
+  readonly labels?: Readonly<Record<string, string>>
+  readonly annotations?: Readonly<Record<string, string>>
+  readonly ownerReferences?: readonly { readonly kind: string; readonly name: string; readonly uid: string; readonly controller?: boolean }[]
+  readonly [field: string]: unknown
+}
+
+/** Enough to find an object again. `namespace` is absent for cluster-scoped kinds. */
+export interface ObjectRef {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly name: string
+  readonly namespace?: string | undefined
+}
+
+/** Where a manifest was written: `file` relative to the project, `line` from 1. */
+export interface Origin {
+  readonly file: string
+  readonly line: number
+}
+
+/** One Kubernetes object as a source renders it. */
+export interface Manifest {
+  readonly object: KubeObject
+  readonly origin: Origin
+}
+
+export function refOf({ apiVersion, kind, metadata }: KubeObject): ObjectRef {
+  return { apiVersion, kind, name: metadata.name, namespace: metadata.namespace }
+}
+
+/** `Deployment/web`, as people say it. */
+export function nameOf(object: KubeObject | ObjectRef): string {
+  return `${object.kind}/${'metadata' in object ? (object as KubeObject).metadata.name : (object as ObjectRef).name}`
+}
+
+/** `k8s/web.yaml:12`. */
+export function placeOf({ file, line }: Origin): string {
+  return `${file}:${line}`
+}
+
+/** Kinds whose pods devkit knows how to find, replace and wait for. */
+export const workloadKinds = ['Deployment', 'StatefulSet', 'DaemonSet', 'Job', 'CronJob', 'ReplicaSet', 'Pod'] as const
+
+export type WorkloadKind = (typeof workloadKinds)[number]
+
+export function isWorkload(object: KubeObject): boolean {
+  return (workloadKinds as readonly string[]).includes(object.kind)
+}
+
+/** A container of a pod template, as far as devkit reads it. */
+export interface Container {
+  readonly name: string
+  readonly image?: string
+  readonly ports?: readonly { readonly name?: string; readonly containerPort: number }[]
+  readonly [field: string]: unknown
+}
+
+/** A pod template's spec, as far as devkit reads it. */
+export interface PodSpec {
+  readonly containers: readonly Container[]
+  readonly initContainers?: readonly Container[]
+  readonly [field: string]: unknown
+}
+
+interface Templated {
+  readonly spec?: { readonly template?: { readonly spec?: PodSpec }; readonly jobTemplate?: { readonly spec?: { readonly template?: { readonly spec?: PodSpec } } } }
+}
+
+/** The pod spec inside a workload, undefined for every other kind. */
+export function podSpecOf(object: KubeObject): PodSpec | undefined {
+  if (object.kind === 'Pod') return object['spec'] as PodSpec | undefined
+  if (!isWorkload(object)) return undefined
+  const { spec } = object as KubeObject & Templated
+  return object.kind === 'CronJob' ? spec?.jobTemplate?.spec?.template?.spec : spec?.template?.spec
+}
+
+/** The same workload with another pod spec; other kinds come back as they are. */
+export function withPodSpec(object: KubeObject, change: (pod: PodSpec) => PodSpec): KubeObject {
+  const pod = podSpecOf(object)
+  if (!pod) return object
+  const changed = change(pod)
+  if (changed === pod) return object
+  if (object.kind === 'Pod') return { ...object, spec: changed }
+  const spec = object['spec'] as Record<string, unknown>
+  const inTemplate = (holder: Record<string, unknown>): Record<string, unknown> => ({
+    ...holder,
+    template: { ...(holder['template'] as object), spec: changed },
+  })
+  if (object.kind !== 'CronJob') return { ...object, spec: inTemplate(spec) }
+  const jobTemplate = spec['jobTemplate'] as Record<string, unknown>
+  return { ...object, spec: { ...spec, jobTemplate: { ...jobTemplate, spec: inTemplate(jobTemplate['spec'] as Record<string, unknown>) } } }
+}
