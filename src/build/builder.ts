@@ -1,0 +1,28 @@
+import type { BuildSpec } from '../config/schema.ts'
+import type { Step } from '../lib/step.ts'
+
+/** Makes images from sources. */
+export interface Builder {
+  /** @throws BUILD-101 … BUILD-104 */
+  build(request: BuildRequest, step: Step): Promise<Image>
+}
+
+export interface BuildRequest {
+  readonly service: string
+  /** Repository of the image as the manifests name it. */
+  readonly repository: string
+  /** Directory that the spec's paths start from, absolute. */
+  readonly directory: string
+  readonly spec: BuildSpec
+}
+
+/** An image in the engine. */
+export interface Image {
+  /** `REPOSITORY:devkit-DIGEST`, as it stands in the cluster. */
+  readonly reference: string
+  /** Digest of its configuration. */
+  readonly id: string
+  readonly outcome: 'built' | 'cached'
+  /** What the build read: path relative to the context → content hash. */
+  readonly files: Readonly<Record<string, string>>
+}

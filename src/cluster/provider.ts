@@ -1,0 +1,27 @@
+import type { ClusterPlan } from '../plan/plan.ts'
+import type { Step } from '../lib/step.ts'
+
+/** Makes, finds and removes clusters of one sort. A cluster that it did not make is never touched. */
+export interface ClusterProvider {
+  find(plan: ClusterPlan, step: Step): Promise<ClusterState>
+  /** The cluster, running: created, started or just found. `hostPorts` are those that it is made with when it is made now. */
+  ensure(plan: ClusterPlan, hostPorts: readonly PortMapping[], step: Step): Promise<{ readonly cluster: Cluster; readonly outcome: 'created' | 'configured' | 'unchanged' }>
+  /** Removes the cluster and all that came with it. Nothing there is fine. */
+  remove(plan: ClusterPlan, step: Step): Promise<void>
+}
+
+export type ClusterState = { readonly state: 'absent' } | { readonly state: 'running' | 'stopped' | 'paused'; readonly cluster: Cluster }
+
+export interface Cluster {
+  readonly name: string
+  /** Path of devkit's own kubeconfig for this cluster. */
+  readonly kubeconfig: string
+  /** Containers that are the nodes; the first runs the control plane. */
+  readonly nodes: readonly string[]
+}
+
+/** A port of 127.0.0.1 that leads to a NodePort, fixed when the cluster is made. */
+export interface PortMapping {
+  readonly host: number
+  readonly node: number
+}

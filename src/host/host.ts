@@ -1,0 +1,85 @@
+import type { Readable, Writable } from 'node:stream'
+import type { Step } from '../lib/step.ts'
+
+/** The machine, as narrow as the rooms need it. Each part is opened when first used. */
+export interface Host {
+  readonly exec: Exec
+  readonly engine: () => Promise<Engine>
+  readonly watch: WatchFiles
+}
+
+/** Runs a program to its end. Lines of its output go to `step`; an abort ends it and its children as a group. */
+export type Exec = (tool: Tool, args: readonly string[], step: Step, options?: ExecOptions) => Promise<ExecResult>
+
+/** Programs that devkit starts; the machine's settings file may say where they are. */
+export type Tool = 'docker' | 'kind' | 'buildx'
+
+export interface ExecOptions {
+  readonly cwd?: string
+  readonly stdin?: string
+  readonly env?: Readonly<Record<string, string>>
+  /** Lines are not passed on to `step.say`. */
+  readonly quiet?: boolean
+}
+
+/** What a program said and how it ended. A program that is not there is `exitCode: 'missing'`. */
+export interface ExecResult {
+  readonly exitCode: number | 'missing'
+  readonly stdout: string
+  readonly stderr: string
+  /** The last lines of both streams in the order they came. */
+  readonly tail: readonly string[]
+  /** The command as it can be pasted into a shell. */
+  readonly command: string
+}
+
+/** The container engine through its API, wherever it runs. */
+export interface Engine {
+  /** As `docker version` gives it. @throws ENGINE-101, ENGINE-102 */
+  version(signal: AbortSignal): Promise<string>
+  image(reference: string): Promise<EngineImage | undefined>
+  tagImage(reference: string, repository: string, tag: string): Promise<void>
+  removeImage(reference: string): Promise<void>
+  /** References of local images that carry the label. */
+  imagesWithLabel(label: string): Promise<readonly string[]>
+  /** The images as one archive, as `docker save` writes it. */
+  saveImages(references: readonly string[]): Promise<Readable>
+  containersWithLabel(label: string): Promise<readonly EngineContainer[]>
+  startContainer(id: string): Promise<void>
+  unpauseContainer(id: string): Promise<void>
+  /** Runs a program in a container to its end. */
+  run(container: string, argv: readonly string[], step: Pick<Step, 'signal'>, stdin?: Readable | Uint8Array): Promise<{ exitCode: number; stdout: string; stderr: string }>
+  /** Starts a program in a container and keeps its streams open. */
+  open(container: string, argv: readonly string[], signal: AbortSignal): Promise<EngineStream>
+}
+
+export interface EngineImage {
+  /** Digest of the image's configuration. */
+  readonly id: string
+  /** diffIDs of the layers, from the bottom. */
+  readonly layers: readonly string[]
+  readonly bytes: number
+}
+
+export interface EngineContainer {
+  readonly id: string
+  readonly name: string
+  readonly state: string
+  readonly labels: Readonly<Record<string, string>>
+}
+
+/** A program that runs in a container. `stdout` and `stderr` end when it does. */
+export interface EngineStream extends AsyncDisposable {
+  readonly stdin: Writable
+  readonly stdout: Readable
+  readonly stderr: Readable
+}
+
+/** Watches directories until `signal` aborts; yields batches of absolute paths that were written, made or removed. */
+export type WatchFiles = (roots: readonly string[], ignored: (path: string) => boolean, signal: AbortSignal) => AsyncIterable<FileBatch>
+
+export interface FileBatch {
+  readonly paths: readonly string[]
+  /** Time of the batch's first event, ms since the epoch. */
+  readonly firstEvent: number
+}

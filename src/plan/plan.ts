@@ -1,0 +1,45 @@
+import type { BuildSpec, ClusterSpec, PortSpec, Profile, SyncRule } from '../config/schema.ts'
+
+/** All decided, nothing done; plain JSON. */
+export interface Plan {
+  readonly project: string
+  /** Name of the environment; `default` unless `--env` says otherwise. */
+  readonly env: string
+  /** `PROJECT` for the default environment, else `PROJECT-ENV`. */
+  readonly namespace: string
+  /** Directory of the config file, absolute; every other path of the plan is relative to it. */
+  readonly directory: string
+  readonly profileName: string
+  readonly profile: Profile
+  readonly cluster: ClusterPlan
+  readonly sources: readonly string[]
+  /** In the order of `dependsOn`: what is depended on comes first. */
+  readonly services: readonly ServicePlan[]
+}
+
+export interface ClusterPlan {
+  /** `devkit-PROJECT`. */
+  readonly name: string
+  readonly project: string
+  readonly spec: ClusterSpec
+  /** Host ports that the config names: the cluster maps them when it is made. */
+  readonly hostPorts: readonly number[]
+}
+
+export interface ServicePlan {
+  readonly name: string
+  readonly image: string | undefined
+  /** `Kind/name` where the config says so. */
+  readonly workload: string | undefined
+  readonly build: BuildSpec | undefined
+  readonly sync: readonly SyncRule[]
+  readonly ports: readonly PortSpec[]
+  readonly dependsOn: readonly string[]
+}
+
+/** What a set of changed files means for one service, or for all. */
+export type Action =
+  | { readonly do: 'sync'; readonly service: string; readonly paths: readonly string[]; readonly reason: string }
+  | { readonly do: 'rebuild'; readonly service: string; readonly reason: string }
+  | { readonly do: 'rerender'; readonly reason: string }
+  | { readonly do: 'replan'; readonly reason: string }

@@ -1,0 +1,139 @@
+import { spawn } from 'node:child_process'
+import { existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { request } from 'node:http'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { startOf } from './lock.ts'
+import { engineAddress, type Places } from './places.ts'
+import { LabProblem, run, type Voice } from './run.ts'
+
+const bridge = 'devkit-lab0'
+/** Address ranges that Docker itself does not hand out by default, so that a second engine on the machine keeps its own. */
+const bridgeAddress = '10.213.0.1/16'
+const addressPool = 'base=10.214.0.0/16,size=24'
+
+/** Starts the lab's engine unless it answers already. It outlives this process. */
+export async function startEngine(places: Places, programs: string, { say, signal }: Voice): Promise<void> {
+  if (await answers(places)) return
+  const stale = enginePid(places)
+  if (stale !== undefined) await stopEngine(places, { say, signal })
+  for (const leftover of [
+    'docker.pid',
+    'docker.sock',
+    'exec/containerd/containerd.pid',
+    'exec/containerd/containerd.sock',
+    'exec/containerd/containerd.sock.ttrpc',
+    'exec/containerd/containerd-debug.sock',
+  ])
+    rmSync(join(places.runtime, leftover), { force: true })
+  await raiseInotifyLimits({ say, signal })
+  await makeBridge(signal)
+  mkdirSync(places.runtime, { recursive: true, mode: 0o700 })
+  const log = join(places.cache, 'engine.log')
+  const out = openSync(log, 'a')
+  const args = ['--host', engineAddress(places), '--data-root', join(places.cache, 'engine-data'), '--exec-root', join(places.runtime, 'exec'), '--pidfile', join(places.runtime, 'docker.pid'),
+    '--bridge', bridge, '--default-address-pool', addressPool, '--config-file', join(places.runtime, 'no-daemon.json')] // biome-ignore format: one line a thought
+  await run(['sh', '-c', 'printf {} > "$1"', 'sh', join(places.runtime, 'no-daemon.json')], { signal })
+  const child = spawn(join(programs, 'usr/sbin/dockerd'), args, {
+    detached: true,
+    stdio: ['ignore', out, out],
+    env: { ...process.env, PATH: engineEnv(places, programs)['PATH'], DOCKER_HOST: undefined },
+  })
+  child.unref()
+  let ended: string | undefined
+  child.once('exit', (code) => {
+    ended = `it ended with ${code}`
+  })
+  for (const deadline = Date.now() + 60_000; !(await answers(places)); await delay(100, undefined, { signal })) {
+    if (ended === undefined && Date.now() > deadline) ended = 'it does not answer within 60 s'
+    if (ended !== undefined)
+      throw new LabProblem(`The lab's engine did not start: ${ended}.\n  ${lastLines(log)}`, `Read ${log}.`)
+  }
+}
+
+/** Stops the lab's engine and everything that runs in it. */
+export async function stopEngine(places: Places, { say, signal }: Voice): Promise<void> {
+  const pid = enginePid(places)
+  if (pid !== undefined) {
+    const containers = (await answers(places)) ? 'containers end first' : 'it does not answer'
+    say(`Stopping the lab's engine (pid ${pid}; ${containers}).`)
+    process.kill(pid, 'SIGTERM')
+    for (const deadline = Date.now() + 60_000; startOf(pid) !== undefined && Date.now() < deadline; )
+      await delay(50, undefined, { signal })
+    if (startOf(pid) !== undefined) process.kill(pid, 'SIGKILL')
+  }
+  await endLeftovers(places, signal)
+  await run(['ip', 'link', 'delete', bridge], { signal }).catch(() => undefined)
+  rmSync(places.runtime, { recursive: true, force: true })
+}
+
+/** Environment in which the engine's programs find each other and no other engine. */
+export function engineEnv(places: Places, programs: string): Record<string, string> {
+  const kept = Object.entries(process.env).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined && !entry[0].startsWith('DOCKER_'),
+  )
+  const path = [join(programs, 'usr/bin'), join(programs, 'usr/sbin'), process.env['PATH'], '/usr/sbin:/sbin'].join(':')
+  return { ...Object.fromEntries(kept), PATH: path, DOCKER_HOST: engineAddress(places) }
+}
+
+/** Whether the engine answers on the lab's socket. */
+export function answers(places: Places): Promise<boolean> {
+  return new Promise((resolve) => {
+    const ping = request({ socketPath: join(places.runtime, 'docker.sock'), path: '/_ping', timeout: 2000 }, (response) => {
+      response.resume()
+      resolve(response.statusCode === 200)
+    })
+    ping.on('error', () => resolve(false))
+    ping.on('timeout', () => ping.destroy())
+    ping.end()
+  })
+}
+
+/** The pid of our dockerd, by our pid file and its own command line: a reused pid is somebody else. */
+export function enginePid(places: Places): number | undefined {
+  try {
+    const pid = Number(readFileSync(join(places.runtime, 'docker.pid'), 'utf8'))
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(join(places.runtime, 'docker.sock')) ? pid : undefined
+  } catch {
+    return undefined
+  }
+}
+
+async function raiseInotifyLimits({ say, signal }: Voice): Promise<void> {
+  for (const [name, wanted] of [
+    ['max_user_instances', 1024],
+    ['max_user_watches', 524_288],
+  ] as const) {
+    // biome-ignore format: a small table
+    const now = Number(readFileSync(`/proc/sys/fs/inotify/${name}`, 'utf8'))
+    if (now >= wanted) continue
+    say(`Raising fs.inotify.${name} from ${now} to ${wanted}: a node runs many watchers.`)
+    await run(['sysctl', '-qw', `fs.inotify.${name}=${wanted}`], { signal })
+  }
+}
+
+async function makeBridge(signal: AbortSignal): Promise<void> {
+  if (!existsSync(`/sys/class/net/${bridge}`)) await run(['ip', 'link', 'add', bridge, 'type', 'bridge'], { signal })
+  await run(['ip', 'address', 'replace', bridgeAddress, 'dev', bridge], { signal })
+  await run(['ip', 'link', 'set', bridge, 'up'], { signal })
+}
+
+/** What a killed engine leaves running: its containerd and the shims, told by our exec-root in their command lines. */
+async function endLeftovers(places: Places, signal: AbortSignal): Promise<void> {
+  const ours = (await run(['ps', '-eo', 'pid=,args='], { signal }))
+    .split('\n')
+    .filter((line) => line.includes(join(places.runtime, 'exec')))
+    .map((line) => Number(line.trim().split(' ', 1)[0]))
+    .filter((pid) => pid > 0 && pid !== process.pid)
+  for (const pid of ours) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // ended by itself meanwhile
+    }
+  }
+}
+
+function lastLines(file: string): string {
+  return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-6).join('\n  ')
+}
