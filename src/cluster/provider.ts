@@ -1,16 +1,31 @@
-import type { ClusterPlan } from '../plan/plan.ts'
+import type { ClusterSpec } from '../config/schema.ts'
 import type { Step } from '../lib/step.ts'
 
 /** Makes, finds and removes clusters of one sort. A cluster that it did not make is never touched. */
 export interface ClusterProvider {
-  find(plan: ClusterPlan, step: Step): Promise<ClusterState>
-  /** The cluster, running: created, started or just found. `hostPorts` are those that it is made with when it is made now. */
-  ensure(plan: ClusterPlan, hostPorts: readonly PortMapping[], step: Step): Promise<{ readonly cluster: Cluster; readonly outcome: 'created' | 'configured' | 'unchanged' }>
+  find(request: ClusterRequest, step: Step): Promise<ClusterState>
+  /** The cluster, running: created, started or just found. `ports` are those that it is made with when it is made now. */
+  ensure(request: ClusterRequest, ports: readonly PortMapping[], step: Step): Promise<EnsuredCluster>
   /** Removes the cluster and all that came with it. Nothing there is fine. */
-  remove(plan: ClusterPlan, step: Step): Promise<void>
+  remove(request: ClusterRequest, step: Step): Promise<void>
 }
 
-export type ClusterState = { readonly state: 'absent' } | { readonly state: 'running' | 'stopped' | 'paused'; readonly cluster: Cluster }
+/** Which cluster is meant. */
+export interface ClusterRequest {
+  /** `devkit-PROJECT`. */
+  readonly name: string
+  readonly project: string
+  readonly spec: ClusterSpec
+}
+
+export type ClusterState =
+  | { readonly state: 'absent' }
+  | { readonly state: 'running' | 'stopped' | 'paused'; readonly cluster: Cluster }
+
+export interface EnsuredCluster {
+  readonly cluster: Cluster
+  readonly outcome: 'created' | 'configured' | 'unchanged'
+}
 
 export interface Cluster {
   readonly name: string

@@ -15,7 +15,12 @@ const label = (longest: number) =>
 
 const text = v.pipe(v.string(), v.minLength(1, 'some text'))
 const texts = v.array(text)
-const portNumber = v.pipe(v.number(), v.integer('a whole number'), v.minValue(1, 'a port from 1 to 65535'), v.maxValue(65_535, 'a port from 1 to 65535'))
+const portNumber = v.pipe(
+  v.number(),
+  v.integer('a whole number'),
+  v.minValue(1, 'a port from 1 to 65535'),
+  v.maxValue(65_535, 'a port from 1 to 65535'),
+)
 const names = v.record(text, v.string())
 
 /** A cluster whose nodes are containers, made by the kind program. */

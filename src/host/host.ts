@@ -1,12 +1,17 @@
 import type { Readable, Writable } from 'node:stream'
 import type { Step } from '../lib/step.ts'
+import type * as files from './files.ts'
 
 /** The machine, as narrow as the rooms need it. Each part is opened when first used. */
 export interface Host {
   readonly exec: Exec
   readonly engine: () => Promise<Engine>
   readonly watch: WatchFiles
+  readonly files: Files
 }
+
+/** Reading and writing the working tree and devkit's own state. */
+export type Files = Pick<typeof files, 'exists' | 'stateOf' | 'treeOf' | 'readJson' | 'writePrivate'>
 
 /** Runs a program to its end. Lines of its output go to `step`; an abort ends it and its children as a group. */
 export type Exec = (tool: Tool, args: readonly string[], step: Step, options?: ExecOptions) => Promise<ExecResult>
@@ -36,7 +41,7 @@ export interface ExecResult {
 /** The container engine through its API, wherever it runs. */
 export interface Engine {
   /** As `docker version` gives it. @throws ENGINE-101, ENGINE-102 */
-  version(signal: AbortSignal): Promise<string>
+  version(): Promise<string>
   image(reference: string): Promise<EngineImage | undefined>
   tagImage(reference: string, repository: string, tag: string): Promise<void>
   removeImage(reference: string): Promise<void>
@@ -48,7 +53,12 @@ export interface Engine {
   startContainer(id: string): Promise<void>
   unpauseContainer(id: string): Promise<void>
   /** Runs a program in a container to its end. */
-  run(container: string, argv: readonly string[], step: Pick<Step, 'signal'>, stdin?: Readable | Uint8Array): Promise<{ exitCode: number; stdout: string; stderr: string }>
+  run(
+    container: string,
+    argv: readonly string[],
+    step: Pick<Step, 'signal'>,
+    stdin?: Readable | Uint8Array,
+  ): Promise<{ exitCode: number; stdout: string; stderr: string }>
   /** Starts a program in a container and keeps its streams open. */
   open(container: string, argv: readonly string[], signal: AbortSignal): Promise<EngineStream>
 }
@@ -75,8 +85,18 @@ export interface EngineStream extends AsyncDisposable {
   readonly stderr: Readable
 }
 
-/** Watches directories until `signal` aborts; yields batches of absolute paths that were written, made or removed. */
-export type WatchFiles = (roots: readonly string[], ignored: (path: string) => boolean, signal: AbortSignal) => AsyncIterable<FileBatch>
+/**
+ * Watches files and directories until `signal` aborts; yields batches of absolute paths that were written, made or removed.
+ * A lone save comes 5 ms after its last event, a burst after 20 ms of quiet, at the latest after 150 ms. Paths that match `ignored` are left out.
+ * @throws SYNC-103 when the machine's watch limit is reached.
+ */
+export type WatchFiles = (roots: readonly string[], ignored: RegExp, signal: AbortSignal) => Promise<FileWatch>
+
+/** A watch whose roots are all covered. */
+export interface FileWatch extends AsyncDisposable {
+  /** Ends when the signal aborts. */
+  readonly batches: AsyncIterable<FileBatch>
+}
 
 export interface FileBatch {
   readonly paths: readonly string[]

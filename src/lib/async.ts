@@ -46,7 +46,11 @@ export function delay(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 /** `work` over all items, at most `limit` at a time; the first failure ends it. Results in the order of the items. */
-export async function mapLimited<T, R>(items: readonly T[], limit: number, work: (item: T, index: number) => Promise<R>): Promise<R[]> {
+export async function mapLimited<T, R>(
+  items: readonly T[],
+  limit: number,
+  work: (item: T, index: number) => Promise<R>,
+): Promise<R[]> {
   const results = new Array<R>(items.length)
   const queue = items.entries()
   const lane = async (): Promise<void> => {

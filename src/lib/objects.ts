@@ -17,7 +17,12 @@ export interface ObjectMeta {
   readonly deletionTimestamp?: string
   readonly labels?: Readonly<Record<string, string>>
   readonly annotations?: Readonly<Record<string, string>>
-  readonly ownerReferences?: readonly { readonly kind: string; readonly name: string; readonly uid: string; readonly controller?: boolean }[]
+  readonly ownerReferences?: readonly {
+    readonly kind: string
+    readonly name: string
+    readonly uid: string
+    readonly controller?: boolean
+  }[]
   readonly [field: string]: unknown
 }
 
@@ -80,7 +85,10 @@ export interface PodSpec {
 }
 
 interface Templated {
-  readonly spec?: { readonly template?: { readonly spec?: PodSpec }; readonly jobTemplate?: { readonly spec?: { readonly template?: { readonly spec?: PodSpec } } } }
+  readonly spec?: {
+    readonly template?: { readonly spec?: PodSpec }
+    readonly jobTemplate?: { readonly spec?: { readonly template?: { readonly spec?: PodSpec } } }
+  }
 }
 
 /** The pod spec inside a workload, undefined for every other kind. */
@@ -105,5 +113,8 @@ export function withPodSpec(object: KubeObject, change: (pod: PodSpec) => PodSpe
   })
   if (object.kind !== 'CronJob') return { ...object, spec: inTemplate(spec) }
   const jobTemplate = spec['jobTemplate'] as Record<string, unknown>
-  return { ...object, spec: { ...spec, jobTemplate: { ...jobTemplate, spec: inTemplate(jobTemplate['spec'] as Record<string, unknown>) } } }
+  return {
+    ...object,
+    spec: { ...spec, jobTemplate: { ...jobTemplate, spec: inTemplate(jobTemplate['spec'] as Record<string, unknown>) } },
+  }
 }

@@ -1,0 +1,233 @@
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { EngineContainer, Host } from '../host/host.ts'
+import { DevkitError } from '../lib/errors.ts'
+import type { Step } from '../lib/step.ts'
+import { accessOf, withAccess, withoutAccess } from './kubeconfig.ts'
+import type { Cluster, ClusterProvider, ClusterRequest, ClusterState, PortMapping } from './provider.ts'
+
+/** What a provider of kind clusters may touch. */
+export interface KindParts extends Pick<Host, 'exec' | 'engine' | 'files'> {
+  /** Directory of devkit's own kubeconfigs. */
+  readonly stateDirectory: string
+  /** The kubeconfig that kubectl reads by default; it gets one context per cluster. */
+  readonly userKubeconfig: string
+  /** From the machine's settings file. */
+  readonly nodeImage: string | undefined
+}
+
+const label = 'io.x-k8s.kind.cluster'
+
+/** Clusters whose nodes are containers, made by the kind program. In the config: `cluster: { kind: {} }`. */
+export function kind(parts: KindParts): ClusterProvider {
+  const { engine, exec } = parts
+
+  const find = async ({ name, project }: ClusterRequest, step: Step): Promise<ClusterState> => {
+    const nodes = await (await engine()).containersWithLabel(`${label}=${name}`)
+    step.signal.throwIfAborted()
+    if (nodes.length === 0) return { state: 'absent' }
+    const cluster = clusterOf(parts, name, nodes)
+    if (!(await madeByDevkit(parts, cluster, project)))
+      throw new DevkitError('CLUSTER-103', {
+        message: `The kind cluster ${name} was not made by devkit on this machine (there is no ${ownerFile(parts, name)}).`,
+        hint: `Remove it with \`kind delete cluster --name ${name}\`, or give the project another name.`,
+      })
+    const states = new Set(nodes.map((node) => node.state))
+    return {
+      state: states.has('paused') ? 'paused' : states.size === 1 && states.has('running') ? 'running' : 'stopped',
+      cluster,
+    }
+  }
+
+  return {
+    find,
+    async ensure(request, ports, step) {
+      const found = await find(request, step)
+      if (found.state === 'absent') return { cluster: await create(parts, request, ports, step), outcome: 'created' }
+      const { cluster, state } = found
+      if (!(await parts.files.exists(cluster.kubeconfig))) await exportKubeconfig(parts, cluster, step)
+      if (state === 'running') return { cluster, outcome: 'unchanged' }
+      for (const node of cluster.nodes)
+        await (state === 'paused' ? (await engine()).unpauseContainer(node) : (await engine()).startContainer(node))
+      return { cluster, outcome: 'configured' }
+    },
+    async remove(request, step) {
+      const found = await find(request, step)
+      if (found.state !== 'absent') {
+        const { exitCode, tail } = await exec(
+          'kind',
+          ['delete', 'cluster', '--name', request.name, '--kubeconfig', kubeconfigFile(parts, request.name)],
+          step,
+        )
+        if (exitCode === 'missing') throw kindMissing()
+        const left = await (await engine()).containersWithLabel(`${label}=${request.name}`)
+        if (exitCode !== 0 || left.length > 0)
+          throw new DevkitError('CLUSTER-105', {
+            message: `The cluster ${request.name} could not be removed.`,
+            hint: 'Look at the lines below, then run `devkit down` again.',
+            detail: tail.join('\n'),
+          })
+      }
+      await changeUserKubeconfig(parts, (text) => withoutAccess(text, request.name), step)
+      await rm(directoryOf(parts, request.name), { recursive: true, force: true })
+    },
+  }
+}
+
+function directoryOf({ stateDirectory }: KindParts, name: string): string {
+  return join(stateDirectory, 'clusters', name)
+}
+
+function kubeconfigFile(parts: KindParts, name: string): string {
+  return join(directoryOf(parts, name), 'kubeconfig')
+}
+
+/** Says that devkit made the cluster. Written before the cluster, so that an interrupted creation is known as ours. */
+function ownerFile(parts: KindParts, name: string): string {
+  return join(directoryOf(parts, name), 'cluster.json')
+}
+
+function clusterOf(parts: KindParts, name: string, nodes: readonly EngineContainer[]): Cluster {
+  const isControlPlane = (node: EngineContainer): boolean => node.labels['io.x-k8s.kind.role'] === 'control-plane'
+  const names = nodes.toSorted((a, b) => Number(isControlPlane(b)) - Number(isControlPlane(a))).map((node) => node.name)
+  return { name, kubeconfig: kubeconfigFile(parts, name), nodes: names }
+}
+
+async function madeByDevkit(parts: KindParts, { name }: Cluster, project: string): Promise<boolean> {
+  return (await parts.files.readJson<{ project: string }>(ownerFile(parts, name)))?.project === project
+}
+
+async function create(
+  parts: KindParts,
+  { name, project, spec }: ClusterRequest,
+  ports: readonly PortMapping[],
+  step: Step,
+): Promise<Cluster> {
+  await parts.files.writePrivate(ownerFile(parts, name), `${JSON.stringify({ project, ports })}\n`)
+  const image = spec.kind.nodeImage ?? parts.nodeImage
+  const config = kindConfig(ports)
+  // --retain: on a failure the node is still there to be asked
+  const args = [
+    'create',
+    'cluster',
+    '--name',
+    name,
+    '--config',
+    '-',
+    '--kubeconfig',
+    kubeconfigFile(parts, name),
+    '--retain',
+    ...(image === undefined ? [] : ['--image', image]),
+  ]
+  let made = false
+  try {
+    const { exitCode, tail } = await parts.exec('kind', args, step, { stdin: config })
+    if (exitCode === 'missing') throw kindMissing()
+    if (exitCode !== 0) throw creationProblem(name, tail)
+    const cluster = clusterOf(parts, name, await (await parts.engine()).containersWithLabel(`${label}=${name}`))
+    const own = await exportKubeconfig(parts, cluster, step)
+    const access = await accessOf(own, name)
+    await changeUserKubeconfig(parts, (text) => withAccess(text, access), step)
+    made = true
+    return cluster
+  } finally {
+    if (!made) await discard(parts, name)
+  }
+}
+
+/** A cluster that is half there is worth nothing: nobody has put anything into it. */
+async function discard(parts: KindParts, name: string): Promise<void> {
+  const step: Step = { signal: AbortSignal.timeout(30_000), say: () => undefined }
+  await parts.exec('kind', ['delete', 'cluster', '--name', name, '--kubeconfig', kubeconfigFile(parts, name)], step)
+  await rm(directoryOf(parts, name), { recursive: true, force: true })
+}
+
+/** devkit's own kubeconfig, with the cluster's name for its context in place of `kind-NAME`. */
+async function exportKubeconfig(parts: KindParts, { name, kubeconfig }: Cluster, step: Step): Promise<string> {
+  const { exitCode, stdout, tail } = await parts.exec('kind', ['get', 'kubeconfig', '--name', name], step, { quiet: true })
+  if (exitCode === 'missing') throw kindMissing()
+  if (exitCode !== 0)
+    throw new DevkitError('CLUSTER-104', {
+      message: `The kubeconfig of the cluster ${name} cannot be had.`,
+      hint: 'Run `devkit down`, then `devkit up`.',
+      detail: tail.join('\n'),
+    })
+  const text = stdout.replaceAll(`kind-${name}`, name)
+  await parts.files.writePrivate(kubeconfig, text)
+  return text
+}
+
+async function changeUserKubeconfig(
+  { userKubeconfig, files }: KindParts,
+  change: (text: string) => Promise<string | undefined>,
+  step: Step,
+): Promise<void> {
+  const there = await files.exists(userKubeconfig)
+  const before = there ? await readFile(userKubeconfig, 'utf8') : ''
+  const after = await change(before)
+  if (after === undefined) {
+    step.say(`${userKubeconfig} is not plain YAML: it is left alone.`, 'stderr')
+    return
+  }
+  if (after === before) return
+  if (after === '') await rm(userKubeconfig, { force: true })
+  else if (there) await writeFile(userKubeconfig, after)
+  else await files.writePrivate(userKubeconfig, after)
+}
+
+/**
+ * etcd may lose its last second and nothing elects leaders: this cluster can be made again, and has to survive `docker pause`.
+ * @see https://kind.sigs.k8s.io/docs/user/configuration/
+ */
+function kindConfig(ports: readonly PortMapping[]): string {
+  const patch = {
+    kind: 'ClusterConfiguration',
+    etcd: { local: { extraArgs: { 'unsafe-no-fsync': 'true' } } },
+    controllerManager: { extraArgs: { 'leader-elect': 'false' } },
+    scheduler: { extraArgs: { 'leader-elect': 'false' } },
+  }
+  const extraPortMappings = ports.map(({ host, node }) => ({
+    containerPort: node,
+    hostPort: host,
+    listenAddress: '127.0.0.1',
+    protocol: 'TCP',
+  }))
+  // JSON is YAML
+  return JSON.stringify({
+    kind: 'Cluster',
+    apiVersion: 'kind.x-k8s.io/v1alpha4',
+    networking: { apiServerAddress: '127.0.0.1' },
+    nodes: [{ role: 'control-plane', extraPortMappings }],
+    kubeadmConfigPatches: [JSON.stringify(patch)],
+  })
+}
+
+function kindMissing(): DevkitError {
+  return new DevkitError('CLUSTER-101', {
+    message: 'The kind program is not on PATH.',
+    hint: 'Install it (https://kind.sigs.k8s.io/docs/user/quick-start/#installation), or name its path as tools.kind in the machine settings file.',
+  })
+}
+
+/** The cause stands in kind's last lines, not in its exit code, which is always 1. */
+function creationProblem(name: string, tail: readonly string[]): DevkitError {
+  const text = tail.join('\n')
+  const detail = tail.slice(-15).join('\n')
+  const port = /(?:Bind for|bind host port(?: for)?) \S*?:(\d+)/.exec(text)?.[1]
+  if (port !== undefined)
+    return new DevkitError('PORT-101', {
+      message: `Port ${port} of this machine is taken, so the cluster ${name} cannot have it.`,
+      hint: 'Stop what listens there, or choose another ports[].host.',
+      detail,
+    })
+  if (/failed to pull image|pull access denied|manifest unknown/.test(text))
+    return new DevkitError('CLUSTER-106', {
+      message: 'The image for the node cannot be pulled.',
+      hint: 'Check the network, or name an image that this machine has as nodeImage in the machine settings file.',
+      detail,
+    })
+  const hint = /could not find a log line|too many open files/.test(text)
+    ? 'Raise the inotify limits: sudo sysctl fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=524288; then run `devkit up` again.'
+    : 'Read kind’s last lines below; run `devkit up` again when the cause is mended.'
+  return new DevkitError('CLUSTER-102', { message: `The cluster ${name} could not be created.`, hint, detail })
+}

@@ -1,0 +1,201 @@
+import { type Duplex, PassThrough, Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type Docker from 'dockerode'
+import { DevkitError } from '../lib/errors.ts'
+import type { Engine, EngineStream } from './host.ts'
+
+/** The container engine at `address`, through its API. The first use loads dockerode. */
+export async function openEngine(address: string): Promise<Engine> {
+  const { default: Dockerode } = await import('dockerode')
+  const docker = new Dockerode(connection(address))
+  const ask = async <T>(question: () => Promise<T>): Promise<T> => {
+    try {
+      return await question()
+    } catch (cause) {
+      throw engineProblem(cause, address)
+    }
+  }
+  return {
+    version: () => ask(async () => (await docker.version()).Version),
+    image: (reference) => ask(() => inspectImage(docker, reference)),
+    tagImage: (reference, repository, tag) => ask(() => docker.getImage(reference).tag({ repo: repository, tag })),
+    removeImage: (reference) => ask(() => absentIsFine(docker.getImage(reference).remove({ noprune: false }))),
+    imagesWithLabel: (label) =>
+      ask(async () => (await docker.listImages({ filters: { label: [label] } })).flatMap((image) => image.RepoTags ?? [])),
+    saveImages: (references) => ask(async () => (await docker.getImage(references.join('&names=')).get()) as Readable),
+    containersWithLabel: (label) =>
+      ask(async () =>
+        (await docker.listContainers({ all: true, filters: { label: [label] } })).map((found) => ({
+          id: found.Id,
+          name: found.Names[0]?.slice(1) ?? found.Id,
+          state: found.State,
+          labels: found.Labels,
+        })),
+      ),
+    startContainer: (id) => ask(() => docker.getContainer(id).start()),
+    unpauseContainer: (id) => ask(() => docker.getContainer(id).unpause()),
+    run: (container, argv, step, stdin) => ask(() => runIn(docker, container, argv, step.signal, stdin)),
+    open: (container, argv, signal) => ask(async () => (await openIn(docker, container, argv, signal)).stream),
+  }
+}
+
+function connection(address: string): Docker.DockerOptions {
+  if (address.startsWith('unix://')) return { socketPath: address.slice('unix://'.length) }
+  if (address.startsWith('npipe://')) return { socketPath: address.slice('npipe://'.length) }
+  const { hostname, port } = new URL(address)
+  return { host: hostname, port: Number(port || 2375), protocol: 'http' }
+}
+
+/** What an engine's failure means to the person. @see https://docs.docker.com/reference/api/engine/ for the codes */
+export function engineProblem(cause: unknown, address: string): unknown {
+  if (cause instanceof DevkitError || !(cause instanceof Error)) return cause
+  const { code, statusCode } = cause as NodeJS.ErrnoException & { statusCode?: number }
+  if (code === 'EACCES' || code === 'EPERM')
+    return new DevkitError('ENGINE-102', {
+      message: `This user may not use the container engine at ${address}.`,
+      hint: 'Add the user to the group of the socket (`sudo usermod -aG docker $USER`, then log in again), or run a rootless engine.',
+      cause,
+    })
+  if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ECONNRESET' || code === 'EPIPE' || code === 'ENOTFOUND')
+    return new DevkitError('ENGINE-101', {
+      message: `No container engine answers at ${address}.`,
+      hint: 'Start it (Docker Desktop, `colima start`, `sudo systemctl start docker`, or `npm run lab` in devkit’s repository), or name another in DOCKER_HOST or in the machine settings file.',
+      cause,
+    })
+  if (statusCode !== undefined)
+    return new DevkitError('ENGINE-103', {
+      message: `The container engine at ${address} says: ${reasonOf(cause)}.`,
+      hint: 'Read the engine’s log.',
+      cause,
+    })
+  return cause
+}
+
+function reasonOf(cause: Error): string {
+  const said = (cause as Error & { json?: { message?: string } }).json?.message
+  return (said ?? cause.message).replace(/\.$/, '')
+}
+
+async function inspectImage(docker: Docker, reference: string) {
+  try {
+    const found = await docker.getImage(reference).inspect()
+    return { id: found.Id, layers: found.RootFS.Layers ?? [], bytes: found.Size }
+  } catch (cause) {
+    if ((cause as { statusCode?: number }).statusCode === 404) return undefined
+    throw cause
+  }
+}
+
+async function absentIsFine(work: Promise<unknown>): Promise<void> {
+  try {
+    await work
+  } catch (cause) {
+    if ((cause as { statusCode?: number }).statusCode !== 404) throw cause
+  }
+}
+
+async function runIn(
+  docker: Docker,
+  container: string,
+  argv: readonly string[],
+  signal: AbortSignal,
+  stdin: Readable | Uint8Array | undefined,
+) {
+  const { stream, exec } = await openIn(docker, container, argv, signal)
+  await using _ = stream
+  const said = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const)
+    stream[name].setEncoding('utf8').on('data', (chunk: string) => {
+      said[name] += chunk
+    })
+  const ended = Promise.all([finished(stream.stdout), finished(stream.stderr)])
+  // a program that ends before it has read all is told by its exit code, not by the broken pipe
+  if (stdin === undefined) stream.stdin.end()
+  else
+    await Promise.race([
+      pipeline(stdin instanceof Uint8Array ? Readable.from([stdin]) : stdin, stream.stdin).catch(() => undefined),
+      ended,
+    ])
+  await ended
+  signal.throwIfAborted()
+  const { ExitCode } = await exec.inspect()
+  return { exitCode: ExitCode ?? -1, ...said }
+}
+
+function finished(stream: Readable): Promise<void> {
+  return new Promise((resolve) => {
+    stream.once('end', resolve)
+    stream.once('close', resolve)
+  })
+}
+
+async function openIn(
+  docker: Docker,
+  container: string,
+  argv: readonly string[],
+  signal: AbortSignal,
+): Promise<{ stream: EngineStream; exec: Docker.Exec }> {
+  signal.throwIfAborted()
+  const exec = await docker
+    .getContainer(container)
+    .exec({ Cmd: [...argv], AttachStdin: true, AttachStdout: true, AttachStderr: true, Tty: false })
+  const socket = (await exec.start({ hijack: true, stdin: true, Tty: false })) as Duplex
+  const stdout = new PassThrough()
+  const stderr = new PassThrough()
+  demultiplex(socket, stdout, stderr)
+  const end = (): void => void socket.destroy()
+  signal.addEventListener('abort', end, { once: true })
+  socket.once('close', () => {
+    signal.removeEventListener('abort', end)
+    stdout.end()
+    stderr.end()
+  })
+  // told by the ends of the two streams
+  socket.on('error', () => undefined)
+  const stream: EngineStream = {
+    stdin: socket,
+    stdout,
+    stderr,
+    [Symbol.asyncDispose]: async () => {
+      socket.destroy()
+    },
+  }
+  return { stream, exec }
+}
+
+/**
+ * Splits the engine's one stream in two: 8 bytes of header (stream, 0, 0, 0, length as big-endian 32 bits), then the payload.
+ * Own code: dockerode's demuxStream copies quadratically and overflows the stack on many small frames.
+ * @see https://docs.docker.com/reference/api/engine/version/v1.47/#tag/Container/operation/ContainerAttach
+ */
+export function demultiplex(source: Readable, stdout: PassThrough, stderr: PassThrough): void {
+  let header = Buffer.alloc(0)
+  let left = 0
+  let target = stdout
+  source.on('data', (chunk: Buffer) => {
+    let at = 0
+    while (at < chunk.length) {
+      if (left === 0) {
+        const wanted = 8 - header.length
+        header = Buffer.concat([header, chunk.subarray(at, at + wanted)])
+        at += wanted
+        if (header.length < 8) return
+        target = header[0] === 2 ? stderr : stdout
+        left = header.readUInt32BE(4)
+        header = Buffer.alloc(0)
+        continue
+      }
+      const part = chunk.subarray(at, at + left)
+      left -= part.length
+      at += part.length
+      if (!target.write(part)) {
+        source.pause()
+        target.once('drain', () => source.resume())
+      }
+    }
+  })
+  source.once('end', () => {
+    stdout.end()
+    stderr.end()
+  })
+}

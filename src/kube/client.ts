@@ -1,0 +1,149 @@
+import { delay } from '../lib/async.ts'
+import { DevkitError, messageOf } from '../lib/errors.ts'
+import type { KubeObject, ObjectRef } from '../lib/objects.ts'
+import { type Api, isStatus, listAll, makeApi, retried } from './api.ts'
+import { discover, type Resources, wellKnown } from './discovery.ts'
+import { ApiFailure, type KindRef, type Kube, type LogLine, type LogRef } from './kube.ts'
+import { linesOf, watchObjects } from './watch.ts'
+
+/** Name under which devkit owns fields. https://kubernetes.io/docs/reference/using-api/server-side-apply/#managers */
+const fieldManager = 'devkit'
+
+/** Opens the API of the current context of a kubeconfig. The first use loads client-node and undici. @throws CLUSTER-104 when the kubeconfig can't be read */
+export async function openKube(kubeconfig: string): Promise<Kube> {
+  const { dispatcher, server, headers } = await connection(kubeconfig)
+  const api = makeApi(server, headers, dispatcher)
+  let resources: Promise<Resources> | undefined
+  const resourceOf = async (apiVersion: string, kind: string, signal: AbortSignal) => {
+    const known = wellKnown(apiVersion, kind)
+    if (known) return known
+    const found = (await (resources ??= discover(api, signal))).get(`${apiVersion}/${kind}`)
+    if (found) return found
+    // a CRD that was applied meanwhile
+    resources = discover(api, signal)
+    return (await resources).get(`${apiVersion}/${kind}`)
+  }
+  const pathOf = async ({ apiVersion, kind, namespace }: KindRef, signal: AbortSignal): Promise<string> => {
+    const resource = await resourceOf(apiVersion, kind, signal)
+    if (!resource) throw new ApiFailure(404, 'NotFound', `no kind ${kind} in ${apiVersion}`)
+    const base = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`
+    const inside = resource.namespaced && namespace !== undefined ? `/namespaces/${encodeURIComponent(namespace)}` : ''
+    return `${base}${inside}/${resource.plural}`
+  }
+  const objectPath = async (ref: ObjectRef, signal: AbortSignal): Promise<string> =>
+    `${await pathOf(ref, signal)}/${encodeURIComponent(ref.name)}`
+  const get = async (ref: ObjectRef, signal: AbortSignal): Promise<KubeObject | undefined> =>
+    absentIsUndefined(api.json<KubeObject>({ path: await objectPath(ref, signal), signal }))
+
+  return {
+    untilReady: (ms, signal) => untilReady(api, server, ms, signal),
+    get,
+    list: async (kind, signal) => (await listAll(api, await pathOf(kind, signal), kind, signal)).items,
+    apply: async (object, signal, { dryRun = false } = {}) => {
+      const path = await objectPath({ ...object, name: object.metadata.name, namespace: object.metadata.namespace }, signal)
+      const query = { fieldManager, force: 'true', fieldValidation: 'Strict', dryRun: dryRun ? 'All' : undefined }
+      return retried(signal, () =>
+        api.json<KubeObject>({ method: 'PATCH', path, query, body: object, contentType: 'application/apply-patch+yaml', signal }),
+      )
+    },
+    remove: async (ref, signal, { wait = false } = {}) => {
+      const path = await objectPath(ref, signal).catch((thrown: unknown) =>
+        isStatus(thrown, 404) ? undefined : Promise.reject(thrown),
+      )
+      if (path === undefined) return
+      await absentIsUndefined(api.json({ method: 'DELETE', path, query: { propagationPolicy: 'Background' }, signal }))
+      while (wait && (await get(ref, signal))) await delay(100, signal)
+    },
+    watch: (kind, signal) => watchObjects({ api, path: () => pathOf(kind, signal), kind }, signal),
+    logs: (of, signal) => logLines(api, of, signal),
+    scopeOf: async (apiVersion, kind, signal) => {
+      const resource = await resourceOf(apiVersion, kind, signal)
+      return resource && (resource.namespaced ? 'namespaced' : 'cluster')
+    },
+    [Symbol.asyncDispose]: () => dispatcher.destroy(),
+  }
+}
+
+/** Credentials by client-node, which knows every way of logging in; connections by one pool of our own, since client-node opens a new one for each request. */
+async function connection(kubeconfig: string) {
+  const [{ KubeConfig }, { Agent }] = await Promise.all([import('@kubernetes/client-node'), import('undici')])
+  const config = new KubeConfig()
+  try {
+    config.loadFromFile(kubeconfig)
+    const cluster = config.getCurrentCluster()
+    if (!cluster) throw new Error('it names no cluster')
+    const options: {
+      ca?: string | Buffer
+      cert?: string | Buffer
+      key?: string | Buffer
+      headers?: Record<string, string>
+      rejectUnauthorized?: boolean
+    } = {}
+    await config.applyToHTTPSOptions(options as never)
+    const { ca, cert, key, rejectUnauthorized } = options
+    const connect = {
+      ...(ca && { ca }),
+      ...(cert && { cert }),
+      ...(key && { key }),
+      ...(rejectUnauthorized === false && { rejectUnauthorized }),
+    }
+    // watches and followed logs are silent for as long as nothing happens
+    const dispatcher = new Agent({ connect, bodyTimeout: 0, headersTimeout: 60_000, connections: 64, keepAliveTimeout: 60_000 })
+    return { dispatcher, server: cluster.server.replace(/\/$/, ''), headers: options.headers ?? {} }
+  } catch (cause) {
+    throw new DevkitError('CLUSTER-104', {
+      message: `The kubeconfig ${kubeconfig} cannot be used: ${messageOf(cause)}.`,
+      hint: 'Run `devkit up`, which writes it anew.',
+      cause,
+    })
+  }
+}
+
+async function untilReady(api: Api, server: string, ms: number, signal: AbortSignal): Promise<void> {
+  let last: unknown = 'no answer'
+  for (const deadline = Date.now() + ms; Date.now() < deadline; await delay(150, signal)) {
+    try {
+      const answer = AbortSignal.any([signal, AbortSignal.timeout(5000)])
+      for await (const _ of await api.stream({ path: '/readyz', accept: '*/*', signal: answer })) break
+      return
+    } catch (thrown) {
+      signal.throwIfAborted()
+      last = thrown
+    }
+  }
+  throw new DevkitError('CLUSTER-104', {
+    message: `The API server at ${server} does not answer: ${messageOf(last)}.`,
+    hint: 'Look at the node with `docker logs`; `devkit down` and `devkit up` make the cluster anew.',
+    cause: last,
+  })
+}
+
+async function* logLines(
+  api: Api,
+  { namespace, pod, container, follow, previous, tailLines, sinceTime }: LogRef,
+  signal: AbortSignal,
+): AsyncIterable<LogLine> {
+  const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}/log`
+  const query = {
+    container,
+    timestamps: 'true',
+    follow: follow ? 'true' : undefined,
+    previous: previous ? 'true' : undefined,
+    tailLines: tailLines?.toString(),
+    sinceTime,
+  }
+  const body = await api.stream({ path, query, accept: '*/*', signal })
+  for await (const line of linesOf(body)) {
+    const space = line.indexOf(' ')
+    yield { time: line.slice(0, space), line: line.slice(space + 1) }
+  }
+}
+
+async function absentIsUndefined<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer
+  } catch (thrown) {
+    if (isStatus(thrown, 404)) return undefined
+    throw thrown
+  }
+}

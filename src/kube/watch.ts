@@ -1,0 +1,86 @@
+import { delay } from '../lib/async.ts'
+import type { KubeObject } from '../lib/objects.ts'
+import { type Api, isStatus, listAll } from './api.ts'
+import type { KindRef, KubeEvent } from './kube.ts'
+
+const shortestPauseMs = 250
+const longestPauseMs = 5000
+/** The server ends a watch after so many seconds; ours differ a little, so that they do not all come back at once. */
+const watchSeconds = 300
+
+/**
+ * Every object of a kind and each change after, until `signal` aborts.
+ *
+ *   list ──► tell what is there, and what has gone since the last list ──► watch ──┐
+ *    ▲                                                                     ▲  │    │ ends: goes on from the last resourceVersion
+ *    └──────────── 410: that version is too old ◄──────────────────────────┴──┴────┘
+ *
+ * Own code: client-node's informer asks for no bookmarks, swallows errors inside the stream and does not come back from a broken connection.
+ */
+export async function* watchObjects(
+  { api, path, kind }: { api: Api; path: () => Promise<string>; kind: KindRef },
+  signal: AbortSignal,
+): AsyncIterable<KubeEvent> {
+  let known = new Map<string, KubeObject>()
+  let pauseMs = shortestPauseMs
+  let resourceVersion: string | undefined
+  let told = false
+  while (!signal.aborted) {
+    try {
+      if (resourceVersion === undefined) {
+        const listed = await listAll(api, await path(), kind, signal)
+        resourceVersion = listed.resourceVersion
+        const now = new Map(listed.items.map((object) => [keyOf(object), object]))
+        for (const [key, object] of known) if (!now.has(key)) yield { type: 'deleted', object }
+        for (const object of now.values()) yield { type: 'set', object }
+        known = now
+        if (!told) yield { type: 'synced' }
+        told = true
+      }
+      const query = {
+        watch: 'true',
+        allowWatchBookmarks: 'true',
+        resourceVersion,
+        labelSelector: kind.labelSelector,
+        timeoutSeconds: String(watchSeconds + Math.floor(Math.random() * 30)),
+      }
+      const body = await api.stream({ path: await path(), query, signal })
+      for await (const line of linesOf(body)) {
+        const { type, object } = JSON.parse(line) as { type: string; object: KubeObject & { code?: number } }
+        if (type === 'ERROR') {
+          resourceVersion = undefined
+          break
+        }
+        pauseMs = shortestPauseMs
+        resourceVersion = object.metadata.resourceVersion
+        if (type === 'BOOKMARK') continue
+        if (type === 'DELETED') known.delete(keyOf(object))
+        else known.set(keyOf(object), object)
+        yield { type: type === 'DELETED' ? 'deleted' : 'set', object }
+      }
+    } catch (thrown) {
+      if (signal.aborted) return
+      // forbidden stays forbidden; a kind that is not there does not come by waiting
+      if (isStatus(thrown, 401) || isStatus(thrown, 403) || isStatus(thrown, 404)) throw thrown
+      if (isStatus(thrown, 410)) resourceVersion = undefined
+      await delay(pauseMs * (0.75 + Math.random() / 2), signal).catch(() => undefined)
+      pauseMs = Math.min(pauseMs * 2, longestPauseMs)
+    }
+  }
+}
+
+function keyOf({ metadata }: KubeObject): string {
+  return `${metadata.namespace ?? ''}/${metadata.name}`
+}
+
+/** Lines of a byte stream, decoded as UTF-8 also where a character is split over two chunks. */
+export async function* linesOf(body: AsyncIterable<Buffer>): AsyncIterable<string> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  for await (const chunk of body) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
+    rest = lines.pop() ?? ''
+    yield* lines
+  }
+  if (rest !== '') yield rest
+}
