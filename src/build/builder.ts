@@ -9,6 +9,7 @@ export interface Builder {
 
 export interface BuildRequest {
   readonly service: string
+  readonly project: string
   /** Repository of the image as the manifests name it. */
   readonly repository: string
   /** Directory that the spec's paths start from, absolute. */
@@ -18,7 +19,7 @@ export interface BuildRequest {
 
 /** An image in the engine. */
 export interface Image {
-  /** `REPOSITORY:devkit-DIGEST`, as it stands in the cluster. */
+  /** `REPOSITORY:devkit-FINGERPRINT`, as it stands in the cluster. */
   readonly reference: string
   /** Digest of its configuration. */
   readonly id: string

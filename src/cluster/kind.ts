@@ -18,6 +18,9 @@ export interface KindParts extends Pick<Host, 'exec' | 'engine' | 'files'> {
 
 const label = 'io.x-k8s.kind.cluster'
 
+/** Network that the kind program makes with its first cluster and leaves behind with its last. */
+const network = 'kind'
+
 /** Clusters whose nodes are containers, made by the kind program. In the config: `cluster: { kind: {} }`. */
 export function kind(parts: KindParts): ClusterProvider {
   const { engine, exec } = parts
@@ -69,6 +72,7 @@ export function kind(parts: KindParts): ClusterProvider {
           })
       }
       await changeUserKubeconfig(parts, (text) => withoutAccess(text, request.name), step)
+      await removeOwnNetwork(parts, request.name)
       await rm(directoryOf(parts, request.name), { recursive: true, force: true })
     },
   }
@@ -80,6 +84,11 @@ function directoryOf({ stateDirectory }: KindParts, name: string): string {
 
 function kubeconfigFile(parts: KindParts, name: string): string {
   return join(directoryOf(parts, name), 'kubeconfig')
+}
+
+interface Owner {
+  readonly project: string
+  readonly madeNetwork: boolean
 }
 
 /** Says that devkit made the cluster. Written before the cluster, so that an interrupted creation is known as ours. */
@@ -94,7 +103,7 @@ function clusterOf(parts: KindParts, name: string, nodes: readonly EngineContain
 }
 
 async function madeByDevkit(parts: KindParts, { name }: Cluster, project: string): Promise<boolean> {
-  return (await parts.files.readJson<{ project: string }>(ownerFile(parts, name)))?.project === project
+  return (await parts.files.readJson<Owner>(ownerFile(parts, name)))?.project === project
 }
 
 async function create(
@@ -103,7 +112,8 @@ async function create(
   ports: readonly PortMapping[],
   step: Step,
 ): Promise<Cluster> {
-  await parts.files.writePrivate(ownerFile(parts, name), `${JSON.stringify({ project, ports })}\n`)
+  const madeNetwork = !(await (await parts.engine()).networkExists(network))
+  await parts.files.writePrivate(ownerFile(parts, name), `${JSON.stringify({ project, madeNetwork })}\n`)
   const image = spec.kind.nodeImage ?? parts.nodeImage
   const config = kindConfig(ports)
   // --retain: on a failure the node is still there to be asked
@@ -139,7 +149,13 @@ async function create(
 async function discard(parts: KindParts, name: string): Promise<void> {
   const step: Step = { signal: AbortSignal.timeout(30_000), say: () => undefined }
   await parts.exec('kind', ['delete', 'cluster', '--name', name, '--kubeconfig', kubeconfigFile(parts, name)], step)
+  await removeOwnNetwork(parts, name).catch(() => undefined)
   await rm(directoryOf(parts, name), { recursive: true, force: true })
+}
+
+async function removeOwnNetwork(parts: KindParts, name: string): Promise<void> {
+  const owner = await parts.files.readJson<Owner>(ownerFile(parts, name))
+  if (owner?.madeNetwork) await (await parts.engine()).removeNetworkWhenUnused(network)
 }
 
 /** devkit's own kubeconfig, with the cluster's name for its context in place of `kind-NAME`. */

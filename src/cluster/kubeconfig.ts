@@ -52,7 +52,7 @@ export async function withoutAccess(text: string, name: string): Promise<string 
     const end = next < 0 ? result.length : next + 1
     const only = found.value.items.length === 1
     // an empty list has to be said, or the next reader finds null
-    result = only ? result.slice(0, found.keyEnd) + ' []\n' + result.slice(end) : result.slice(0, begin) + result.slice(end)
+    result = only ? `${result.slice(0, found.keyEnd)} []\n${result.slice(end)}` : result.slice(0, begin) + result.slice(end)
   }
   return /^apiVersion: v1\nkind: Config\nclusters: \[\]\ncontexts: \[\]\nusers: \[\]\n$/.test(result) ? '' : result
 }

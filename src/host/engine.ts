@@ -32,6 +32,14 @@ export async function openEngine(address: string): Promise<Engine> {
           labels: found.Labels,
         })),
       ),
+    networkExists: (name) =>
+      ask(async () => (await docker.listNetworks({ filters: { name: [name] } })).some((network) => network.Name === name)),
+    removeNetworkWhenUnused: (name) =>
+      ask(async () => {
+        const network = docker.getNetwork(name)
+        const found = await network.inspect().catch(() => undefined)
+        if (found && Object.keys(found.Containers ?? {}).length === 0) await absentIsFine(network.remove())
+      }),
     startContainer: (id) => ask(() => docker.getContainer(id).start()),
     unpauseContainer: (id) => ask(() => docker.getContainer(id).unpause()),
     run: (container, argv, step, stdin) => ask(() => runIn(docker, container, argv, step.signal, stdin)),

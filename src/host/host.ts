@@ -50,6 +50,9 @@ export interface Engine {
   /** The images as one archive, as `docker save` writes it. */
   saveImages(references: readonly string[]): Promise<Readable>
   containersWithLabel(label: string): Promise<readonly EngineContainer[]>
+  networkExists(name: string): Promise<boolean>
+  /** Removes the network unless something is connected to it. */
+  removeNetworkWhenUnused(name: string): Promise<void>
   startContainer(id: string): Promise<void>
   unpauseContainer(id: string): Promise<void>
   /** Runs a program in a container to its end. */

@@ -17,7 +17,8 @@ export async function openKube(kubeconfig: string): Promise<Kube> {
   const resourceOf = async (apiVersion: string, kind: string, signal: AbortSignal) => {
     const known = wellKnown(apiVersion, kind)
     if (known) return known
-    const found = (await (resources ??= discover(api, signal))).get(`${apiVersion}/${kind}`)
+    resources ??= discover(api, signal)
+    const found = (await resources).get(`${apiVersion}/${kind}`)
     if (found) return found
     // a CRD that was applied meanwhile
     resources = discover(api, signal)

@@ -4,5 +4,5 @@
 set -euo pipefail
 packages=systemd,systemd-sysv,iproute2,iptables,nftables,conntrack,ethtool,kmod,procps,ca-certificates,curl,containernetworking-plugins,runc
 # perl-base comes with every Debian; devkit's stream into a node needs it
-mmdebstrap --quiet --variant=minbase --include="$packages" bookworm "$1.part"
+mmdebstrap --quiet --format=tar --variant=minbase --include="$packages" bookworm "$1.part"
 mv "$1.part" "$1"

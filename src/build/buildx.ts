@@ -1,0 +1,110 @@
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import type { FileState } from '../host/files.ts'
+import type { ExecResult, Host } from '../host/host.ts'
+import { DevkitError } from '../lib/errors.ts'
+import type { Builder, BuildRequest } from './builder.ts'
+import { contextFiles } from './context.ts'
+
+/** Label on every image that devkit builds: its project. */
+export const projectLabel = 'dev.devkit.project'
+
+/** Images by BuildKit through the buildx program; an image whose inputs did not change is not built again. In the config: `build: { context }`. */
+export function buildx({ exec, engine, files }: Pick<Host, 'exec' | 'engine' | 'files'>): Builder {
+  return {
+    async build(request, step) {
+      const { service, spec, repository, project } = request
+      const context = join(request.directory, spec.context)
+      await checkContext(request, context, files)
+      const tree = await contextFiles(context, spec.dockerfile, files)
+      step.signal.throwIfAborted()
+      const reference = `${repository}:devkit-${fingerprint(request, tree)}`
+      const hashes = Object.fromEntries([...tree].map(([path, state]) => [path, state.hash]))
+      const there = await (await engine()).image(reference)
+      if (there) return { reference, id: there.id, outcome: 'cached', files: hashes }
+      const flags = [
+        ...(spec.target === undefined ? [] : ['--target', spec.target]),
+        ...Object.entries(spec.args).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]),
+      ]
+      const result = await exec(
+        'buildx',
+        [
+          'build',
+          '--load',
+          '--progress=plain',
+          '--provenance=false',
+          '--label',
+          `${projectLabel}=${project}`,
+          '--tag',
+          reference,
+          '--file',
+          join(context, spec.dockerfile),
+          ...flags,
+          context,
+        ],
+        step,
+        { cwd: request.directory },
+      )
+      if (result.exitCode !== 0) throw buildProblem(service, result)
+      const built = await (await engine()).image(reference)
+      if (!built)
+        throw new DevkitError('BUILD-102', {
+          message: `The build of ${service} ended well, but the engine does not have ${reference}.`,
+          hint: 'Check that buildx uses this engine: `docker buildx ls`.',
+          service,
+          detail: result.tail.join('\n'),
+        })
+      return { reference, id: built.id, outcome: 'built', files: hashes }
+    },
+  }
+}
+
+async function checkContext({ service, spec }: BuildRequest, context: string, files: Host['files']): Promise<void> {
+  if (!(await files.exists(context)))
+    throw new DevkitError('BUILD-103', {
+      message: `The build context ${spec.context} of ${service} does not exist.`,
+      hint: `Correct services.${service}.build.context in the config.`,
+      service,
+    })
+  if (!(await files.exists(join(context, spec.dockerfile))))
+    throw new DevkitError('BUILD-101', {
+      message: `There is no ${spec.dockerfile} in ${spec.context}, the build context of ${service}.`,
+      hint: `Write it, or name another as services.${service}.build.dockerfile.`,
+      service,
+    })
+}
+
+/** Hash of all that decides what the image will be, 12 hex digits. */
+function fingerprint({ spec, repository }: BuildRequest, tree: ReadonlyMap<string, FileState>): string {
+  const inputs = [
+    repository,
+    spec.dockerfile,
+    spec.target ?? '',
+    JSON.stringify(Object.entries(spec.args).sort()),
+    ...[...tree].map(([path, { hash }]) => `${path}\0${hash}`).sort(),
+  ]
+  return createHash('sha256').update(inputs.join('\n')).digest('hex').slice(0, 12)
+}
+
+function buildProblem(service: string, { exitCode, tail, command }: ExecResult): DevkitError {
+  const text = tail.join('\n')
+  if (exitCode === 'missing' || /is not a docker command|unknown (shorthand )?flag: .*--load/.test(text))
+    return new DevkitError('BUILD-104', {
+      message: 'The buildx program is missing.',
+      hint: 'Install Docker’s buildx plug-in, or name its path as tools.buildx in the machine settings file.',
+      service,
+      detail: text,
+    })
+  const cause =
+    tail
+      .findLast((line) => line.startsWith('ERROR: '))
+      ?.slice('ERROR: '.length)
+      .replace(/^failed to (solve|build): /, '') ?? `buildx ended with ${exitCode}`
+  const place = tail.map((line) => /^(\S*[Dd]ockerfile\S*):(\d+)$/.exec(line)).find((found) => found !== null)
+  return new DevkitError('BUILD-102', {
+    message: `The image of ${service} does not build: ${cause}${place ? ` (${place[1]}:${place[2]})` : ''}.`,
+    hint: 'Mend the step that the lines below show; the build goes on from the last good one.',
+    service,
+    detail: [...tail.slice(-25), '', `$ ${command}`].join('\n'),
+  })
+}

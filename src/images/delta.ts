@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto'
+import type { Readable } from 'node:stream'
+import type { Engine, EngineImage, Host } from '../host/host.ts'
+import { DevkitError, messageOf } from '../lib/errors.ts'
+import type { Step } from '../lib/step.ts'
+import type { Delivery } from './delivery.ts'
+
+const ctr = ['ctr', '--namespace=k8s.io'] as const
+
+/**
+ * Sends a node only the layers that it lacks, straight into its containerd. After a change of a few files that is a few kilobytes
+ * where `kind load` sends the whole image.
+ */
+export function delta({ engine }: Pick<Host, 'engine'>): Delivery {
+  return {
+    async deliver(reference, node, step) {
+      const docker = await engine()
+      const has = await inNode(docker, node, [...ctr, 'images', 'ls', '-q', `name==${nodeName(reference)}`], step)
+      if (has.trim() !== '') return { outcome: 'unchanged', sentBytes: 0 }
+      const image = await docker.image(reference)
+      if (!image)
+        throw new DevkitError('IMAGE-101', {
+          message: `The engine does not have ${reference}.`,
+          hint: 'Run `devkit up` again, which builds it.',
+        })
+      const present = new Set(
+        (await inNode(docker, node, [...ctr, 'snapshots', 'ls'], step)).split('\n').map((line) => line.split(' ', 1)[0] ?? ''),
+      )
+      const known = layersIn(image, present)
+      try {
+        return { outcome: 'created', sentBytes: await send(docker, { reference, node, without: known }, step) }
+      } catch (thrown) {
+        step.signal.throwIfAborted()
+        if (known.size === 0) throw thrown
+        // a node that has dropped what it unpacked, or keeps it elsewhere: everything then
+        step.say(`${reference}: ${messageOf(thrown)}; sending the whole image`)
+        return { outcome: 'created', sentBytes: await send(docker, { reference, node, without: new Set() }, step) }
+      }
+    },
+  }
+}
+
+/** The name that containerd knows an image by. @see https://docs.docker.com/reference/cli/docker/image/tag/ for the default host */
+function nodeName(reference: string): string {
+  const [first = '', ...rest] = reference.split('/')
+  if (rest.length > 0 && (/[.:]/.test(first) || first === 'localhost')) return reference
+  return rest.length > 0 ? `docker.io/${reference}` : `docker.io/library/${reference}`
+}
+
+/**
+ * diffIDs of the layers that the node has unpacked. A snapshot's key is the chain ID of its layers.
+ * @see https://github.com/opencontainers/image-spec/blob/main/config.md#layer-chainid
+ */
+function layersIn({ layers }: EngineImage, snapshots: ReadonlySet<string>): ReadonlySet<string> {
+  const known = new Set<string>()
+  let chain: string | undefined
+  for (const layer of layers) {
+    chain = chain === undefined ? layer : `sha256:${createHash('sha256').update(`${chain} ${layer}`).digest('hex')}`
+    if (!snapshots.has(chain)) break
+    known.add(layer)
+  }
+  return known
+}
+
+async function send(
+  docker: Engine,
+  { reference, node, without }: { reference: string; node: string; without: ReadonlySet<string> },
+  step: Step,
+): Promise<number> {
+  const archive = await docker.saveImages([reference])
+  const left = await withoutBlobs(archive, new Set([...without].map((digest) => `blobs/${digest.replace(':', '/')}`)))
+  let sentBytes = 0
+  left.on('data', (chunk: Buffer) => {
+    sentBytes += chunk.length
+  })
+  const { exitCode, stderr } = await docker.run(node, [...ctr, 'images', 'import', '--digests=false', '-'], step, left)
+  if (exitCode === 0) return sentBytes
+  throw new DevkitError('IMAGE-101', {
+    message: `The node ${node} does not take ${reference}: ${stderr.trim().split('\n').at(-1) ?? `ctr ended with ${exitCode}`}.`,
+    hint: 'Check the node’s disk (`docker exec NODE df -h /var`), then run `devkit up` again.',
+    detail: stderr.trim(),
+  })
+}
+
+/** The archive without the entries named. */
+async function withoutBlobs(archive: Readable, dropped: ReadonlySet<string>): Promise<Readable> {
+  const { extract, pack } = await import('tar-stream')
+  const result = pack()
+  const reader = extract()
+  reader.on('entry', (header, body, next) => {
+    if (dropped.has(header.name)) {
+      body.on('end', next)
+      body.resume()
+      return
+    }
+    const entry = result.entry(header, (error) => next(error ?? undefined))
+    body.pipe(entry)
+  })
+  reader.on('finish', () => result.finalize())
+  reader.on('error', (error) => result.destroy(error))
+  archive.on('error', (error) => result.destroy(error))
+  archive.pipe(reader)
+  return result as unknown as Readable
+}
+
+async function inNode(docker: Engine, node: string, argv: readonly string[], step: Step): Promise<string> {
+  const { exitCode, stdout, stderr } = await docker.run(node, argv, step)
+  if (exitCode === 0) return stdout
+  throw new DevkitError('IMAGE-101', {
+    message: `The node ${node} cannot be asked for its images: ${stderr.trim()}.`,
+    hint: 'Check that the node runs: `docker ps`.',
+    detail: stderr,
+  })
+}
