@@ -1,0 +1,35 @@
+// Runs a TypeScript file of this repository on the repository's own Node, installing the packages first where they are missing.
+// Plain JavaScript for Node 20 and newer: this is the first thing that runs on a fresh clone.
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+const root = join(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '..')
+const stamp = join(root, 'node_modules/.installed')
+const wanted = createHash('sha256')
+  .update(readFileSync(join(root, 'package-lock.json')))
+  .digest('hex')
+const node = join(root, 'node_modules/node/bin/node')
+
+if (!existsSync(node) || !existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
+  console.error('Installing the packages of this repository (about 350 MB in node_modules, half a minute) …')
+  // dev dependencies too, whatever NODE_ENV says: Node itself is one of them
+  const npm = spawnSync('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  })
+  if (npm.error || npm.status !== 0) {
+    console.error(
+      `npm ci failed${npm.error ? `: ${npm.error.message}` : ''}.\n→ Check the network and the registry of npm, then run this again.`,
+    )
+    process.exit(1)
+  }
+  writeFileSync(stamp, wanted)
+}
+
+const [file, ...args] = process.argv.slice(2)
+// the terminal's Ctrl-C reaches the child as well: it decides when to end, we pass its code on
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => undefined)
+const { status, signal } = spawnSync(node, [join(root, file), ...args], { cwd: root, stdio: 'inherit' })
+process.exit(signal ? 130 : (status ?? 1))
