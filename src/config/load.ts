@@ -4,7 +4,7 @@ import { dirname, extname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import * as v from 'valibot'
 import { DevkitError, messageOf } from '../lib/errors.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../lib/nearest.ts'
 import { type Config, configSchema, notYet } from './schema.ts'
 
 /** Names of a config file, in the order of preference. */

@@ -1,6 +1,6 @@
-import { nearest } from '../config/nearest.ts'
 import type { Config, Profile } from '../config/schema.ts'
 import { DevkitError } from '../lib/errors.ts'
+import { nearest } from '../lib/nearest.ts'
 import { inDependencyOrder } from './graph.ts'
 import type { Plan, ServicePlan } from './plan.ts'
 

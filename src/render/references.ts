@@ -1,5 +1,5 @@
-import { nearest } from '../config/nearest.ts'
 import { DevkitError } from '../lib/errors.ts'
+import { nearest } from '../lib/nearest.ts'
 import { isWorkload, type KubeObject, type Manifest, nameOf, placeOf, podSpecOf } from '../lib/objects.ts'
 import { imagesIn, repositoryOf, type ServiceTarget } from './transforms/transforms.ts'
 
