@@ -1,0 +1,40 @@
+import type { KubeObject, Manifest } from '../lib/objects.ts'
+import type { Step } from '../lib/step.ts'
+import type { Plan } from '../plan/plan.ts'
+import { serviceTargets } from '../render/references.ts'
+import { type ServiceTarget, transform } from '../render/transforms/transforms.ts'
+import type { Parts } from './environment.ts'
+
+/** The manifests as the sources have them, and which workload each service is. Offline: no cluster is asked. */
+export interface Source {
+  readonly manifests: readonly Manifest[]
+  readonly targets: ReadonlyMap<string, ServiceTarget>
+}
+
+/** @throws RENDER-101 … RENDER-104, PLAN-104, PLAN-106 */
+export async function renderSource(plan: Plan, { tools }: Pick<Parts, 'tools'>, step: Pick<Step, 'signal'>): Promise<Source> {
+  const rendered: Manifest[] = []
+  for (const source of plan.sources) rendered.push(...(await tools.renderer.render(source, plan.directory, step)))
+  return { manifests: rendered, targets: serviceTargets(rendered, plan.services) }
+}
+
+/** The manifests as they are to be applied. `images` is empty where nothing was built. */
+export function applyProfile(
+  plan: Plan,
+  { manifests, targets }: Source,
+  images: ReadonlyMap<string, string>,
+): readonly Manifest[] {
+  return transform(manifests, { namespace: plan.namespace, profile: plan.profile, images, services: targets, clusterScoped })
+}
+
+/** Kinds of every cluster that live in no namespace, and those that a CRD among the manifests makes so. */
+function clusterScoped({ apiVersion, kind }: KubeObject): boolean {
+  const group = apiVersion.split('/')[0] ?? ''
+  return (
+    (apiVersion === 'v1' && ['Namespace', 'Node', 'PersistentVolume'].includes(kind)) ||
+    /^(Cluster|PriorityClass|StorageClass|IngressClass|RuntimeClass|CustomResourceDefinition|APIService|ValidatingWebhook|MutatingWebhook|ValidatingAdmission|CSIDriver|VolumeAttachment)/.test(
+      kind,
+    ) ||
+    group === 'apiregistration.k8s.io'
+  )
+}

@@ -1,0 +1,305 @@
+import { join } from 'node:path'
+import type { Image } from '../build/builder.ts'
+import type { Cluster } from '../cluster/provider.ts'
+import { applyManifest, dryRun, ownLabels } from '../deploy/apply.ts'
+import { recordInventory } from '../deploy/inventory.ts'
+import { Live } from '../deploy/live.ts'
+import { inWaves } from '../deploy/order.ts'
+import { untilReady } from '../deploy/readiness.ts'
+import type { Outcome } from '../events/event.ts'
+import { choosePorts, mappedService, mappingFor, type PortBook, portBookFile } from '../forward/mapped.ts'
+import type { Kube } from '../kube/kube.ts'
+import { mapLimited } from '../lib/async.ts'
+import { isWorkload, type Manifest, nameOf } from '../lib/objects.ts'
+import type { Scope } from '../lib/scope.ts'
+import type { Plan, ServicePlan } from '../plan/plan.ts'
+import { servicePort } from '../render/references.ts'
+import { repositoryOf } from '../render/transforms/transforms.ts'
+import { providerOf } from '../toolbox.ts'
+import { checkHolder, type EngineRun, holdEnvironment, type Parts } from './environment.ts'
+import { applyProfile, renderSource, type Source } from './render.ts'
+import { runStep } from './step.ts'
+
+/** An environment that is up. */
+export interface Running {
+  readonly plan: Plan
+  readonly source: Source
+  readonly cluster: Cluster
+  readonly kube: Kube
+  readonly live: Live
+  /** Image of the manifests without a tag → the reference that runs. */
+  readonly images: ReadonlyMap<string, Image>
+  readonly urls: Readonly<Record<string, string>>
+  /** Whether nothing had to be made, built or applied. */
+  readonly unchanged: boolean
+}
+
+/** An image to take in place of a build, e.g. one that runs already; undefined builds. */
+export type Reuse = (service: ServicePlan, kube: Kube) => Promise<Image | undefined>
+
+/**
+ * Brings the environment up; what it opens belongs to `scope`.
+ *
+ *   render offline ─► check the holder ─┬─► cluster ─┐
+ *                                       └─► builds ──┴─► deliver ─► apply ─► each service when those it depends on are ready
+ */
+export async function up(plan: Plan, run: EngineRun, scope: Scope, reuse?: Reuse): Promise<Running> {
+  const { parts, signal } = run
+  const source = await renderSource(plan, parts, { signal })
+  const ports = plan.services.flatMap((service) =>
+    service.ports.map((port) => ({
+      service,
+      port,
+      ...servicePort(source.manifests, service.name, targetOf(source, service), port.port),
+    })),
+  )
+  await checkHolder(plan, parts)
+  await (await parts.host.engine()).version()
+
+  const made = ensureCluster(plan, run)
+  // both to their end: a build that fails must not leave a cluster half made, nor the other way round
+  const opened = made.then(async ({ cluster, outcome }) => {
+    const kube = scope.use(await parts.openKube(cluster.kubeconfig))
+    await kube.untilReady(60_000, signal)
+    return { cluster, outcome, kube }
+  })
+  const built = reuse
+    ? opened.then(({ kube }) => buildImages(plan, run, (service) => reuse(service, kube)))
+    : buildImages(plan, run, async () => undefined)
+  const [clusterResult, buildResult] = await Promise.allSettled([opened, built])
+  if (clusterResult.status === 'rejected') throw clusterResult.reason
+  if (buildResult.status === 'rejected') throw buildResult.reason
+  const { cluster, outcome, kube } = clusterResult.value
+  const images = buildResult.value
+  await holdEnvironment(plan, parts)
+  const delivered = await deliverImages(images, cluster, run)
+
+  const wanted = applyProfile(plan, source, references(images))
+  const mapped: Manifest[] = []
+  const urls: Record<string, string> = {}
+  for (const { service, port, selector, targetPort } of ports) {
+    const mapping = await mappingFor(parts.host, portBookFile(parts.stateDirectory, cluster.name), {
+      env: plan.env,
+      service: service.name,
+      port: port.port,
+      host: port.host,
+    })
+    const name = `devkit-${service.name}-${port.port}`.toLowerCase()
+    mapped.push({
+      object: mappedService(name, plan.namespace, { selector, targetPort, node: mapping.node }),
+      origin: { file: 'devkit.config', line: 1 },
+    })
+    urls[service.name] ??= `http://127.0.0.1:${mapping.host}`
+  }
+  const live = new Live(kube, plan.namespace, scope)
+  const outcomes = await deploy({ plan, source, kube, live, manifests: [...wanted, ...mapped] }, run)
+  for (const { service, port } of ports)
+    run.bus.emit({
+      type: 'forward.opened',
+      service: service.name,
+      port: Number(urls[service.name]?.split(':').at(-1) ?? port.host),
+      url: urls[service.name] ?? '',
+    })
+  const unchanged =
+    outcome === 'unchanged' &&
+    [...images.values()].every((image) => image.outcome === 'cached') &&
+    !delivered &&
+    outcomes.every((each) => each === 'unchanged')
+  return { plan, source, cluster, kube, live, images, urls, unchanged }
+}
+
+function ensureCluster(plan: Plan, run: EngineRun): Promise<{ readonly cluster: Cluster; readonly outcome: Outcome }> {
+  const { parts } = run
+  const provider = providerOf(parts.tools, plan.cluster.spec)
+  return runStep(
+    run,
+    'cluster',
+    async (step) => {
+      const book = portBookFile(parts.stateDirectory, plan.cluster.name)
+      const absent = (await provider.find(plan.cluster, step)).state === 'absent'
+      const mappings = absent ? await choosePorts(plan.cluster.hostPorts, plan.cluster.name) : []
+      const ensured = await provider.ensure(plan.cluster, mappings, step)
+      if (ensured.outcome === 'created')
+        await parts.host.files.writePrivate(book, JSON.stringify({ mappings, taken: {} } satisfies PortBook))
+      return ensured
+    },
+    ({ outcome }) => outcome,
+  )
+}
+
+/** Builds every image that a service has a build for, once each. */
+async function buildImages(
+  plan: Plan,
+  run: EngineRun,
+  reuse: (service: ServicePlan) => Promise<Image | undefined>,
+): Promise<ReadonlyMap<string, Image>> {
+  const byRepository = new Map(
+    plan.services
+      .flatMap((service) =>
+        service.build && service.image !== undefined ? [[repositoryOf(service.image), service] as const] : [],
+      )
+      .toReversed(),
+  )
+  // two at a time: BuildKit shares its work, the laptop has other things to do
+  const built = await mapLimited(
+    [...byRepository],
+    2,
+    async ([repository, service]) => [repository, (await reuse(service)) ?? (await buildImage(plan, service, run))] as const,
+  )
+  return new Map(built)
+}
+
+/** Builds the image of one service and remembers what is in it. */
+export async function buildImage(plan: Plan, service: ServicePlan, run: EngineRun): Promise<Image> {
+  const { build, image, name } = service
+  if (!build || image === undefined) throw new Error(`${name} has nothing to build`)
+  const request = {
+    service: name,
+    project: plan.project,
+    repository: repositoryOf(image),
+    directory: plan.directory,
+    spec: build,
+  }
+  const built = await runStep(
+    run,
+    `build/${name}`,
+    (step) => run.parts.tools.builder.build(request, step),
+    ({ outcome }) => outcome,
+  )
+  await run.parts.host.files.writePrivate(imageFile(plan, built.reference), JSON.stringify(built.files))
+  await ignoreOwnDirectory(plan, run.parts)
+  return built
+}
+
+/** Where it is written down what an image holds: context path → hash. */
+export function imageFile({ directory }: Plan, reference: string): string {
+  return join(directory, '.devkit', 'images', `${reference.replaceAll(/[^\w.-]/g, '_')}.json`)
+}
+
+async function ignoreOwnDirectory({ directory }: Plan, { host }: Parts): Promise<void> {
+  const file = join(directory, '.devkit', '.gitignore')
+  if (!(await host.files.exists(file))) await host.files.writePrivate(file, '*\n')
+}
+
+/** Whether anything had to be sent. */
+export async function deliverImages(images: ReadonlyMap<string, Image>, cluster: Cluster, run: EngineRun): Promise<boolean> {
+  const sent = await Promise.all(
+    [...images.values()].flatMap(({ reference }) =>
+      cluster.nodes.map((node) =>
+        runStep(
+          run,
+          `deliver/${reference.split('/').at(-1)?.split(':')[0]}`,
+          (step) => run.parts.tools.delivery.deliver(reference, node, step),
+          ({ outcome }) => outcome,
+        ),
+      ),
+    ),
+  )
+  return sent.some(({ outcome }) => outcome === 'created')
+}
+
+function references(images: ReadonlyMap<string, Image>): ReadonlyMap<string, string> {
+  return new Map([...images].map(([repository, { reference }]) => [repository, reference]))
+}
+
+interface Deployment {
+  readonly plan: Plan
+  readonly source: Source
+  readonly kube: Kube
+  readonly live: Live
+  readonly manifests: readonly Manifest[]
+}
+
+/** Applies everything in its order and waits until it is ready. What a service's workload depends on is ready before it is applied. */
+export async function deploy({ plan, source, kube, live, manifests }: Deployment, run: EngineRun): Promise<readonly Outcome[]> {
+  const labels = ownLabels(plan.project, plan.env)
+  const outcomes: Outcome[] = []
+  const apply = async (manifest: Manifest): Promise<void> => {
+    const { object } = manifest
+    const outcome = await applyManifest(kube, manifest, labels, run.signal)
+    outcomes.push(outcome)
+    run.bus.emit({ type: 'object', kind: object.kind, name: object.metadata.name, namespace: object.metadata.namespace, outcome })
+  }
+  const workloads = manifests.filter(({ object }) => isWorkload(object))
+  await runStep(
+    run,
+    'apply',
+    async () => {
+      const own: Manifest = {
+        object: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: plan.namespace } },
+        origin: { file: 'devkit.config', line: 1 },
+      }
+      const named = manifests.some(({ object }) => object.kind === 'Namespace' && object.metadata.name === plan.namespace)
+      for (const namespace of [...manifests.filter(({ object }) => object.kind === 'Namespace'), ...(named ? [] : [own])])
+        await apply(namespace)
+      const rest = manifests.filter(({ object }) => object.kind !== 'Namespace')
+      // every refusal before the first write
+      await mapLimited(
+        rest.filter(({ object }) => object.kind !== 'CustomResourceDefinition'),
+        8,
+        (manifest) => dryRun(kube, manifest, run.signal),
+      )
+      await recordInventory(kube, plan, rest, run.signal)
+      for (const wave of inWaves(rest.filter((manifest) => !workloads.includes(manifest)))) await mapLimited(wave, 8, apply)
+    },
+    () => (outcomes.every((each) => each === 'unchanged') ? 'unchanged' : 'configured'),
+  )
+  await deployWorkloads({ plan, source, kube, live, workloads, apply }, run)
+  return outcomes
+}
+
+interface WorkloadDeployment extends Omit<Deployment, 'manifests'> {
+  readonly workloads: readonly Manifest[]
+  readonly apply: (manifest: Manifest) => Promise<void>
+}
+
+async function deployWorkloads(
+  { plan, source, kube, live, workloads, apply }: WorkloadDeployment,
+  run: EngineRun,
+): Promise<void> {
+  const serviceOf = new Map(plan.services.map((service) => [targetOf(source, service).workload, service]))
+  const ready = new Map<string, Promise<void>>()
+  // in dependency order: what a service waits for has begun before it
+  const ordered = workloads.toSorted(
+    (a, b) => rank(plan, serviceOf.get(nameOf(a.object))) - rank(plan, serviceOf.get(nameOf(b.object))),
+  )
+  const failed = new AbortController()
+  const signal = AbortSignal.any([run.signal, failed.signal])
+  const all = ordered.map((manifest) => {
+    const workload = nameOf(manifest.object)
+    const service = serviceOf.get(workload)
+    const work = async (): Promise<void> => {
+      await Promise.all((service?.dependsOn ?? []).map((name) => ready.get(name)))
+      signal.throwIfAborted()
+      await apply(manifest)
+      const began = performance.now()
+      const namespace = manifest.object.metadata.namespace ?? plan.namespace
+      await runStep({ ...run, signal }, `ready/${service?.name ?? manifest.object.metadata.name}`, (step) =>
+        untilReady(kube, live, { workload, namespace, service: service?.name, timeoutMs: run.timeoutMs }, step),
+      )
+      if (service)
+        run.bus.emit({ type: 'service.ready', service: service.name, workload, ms: Math.round(performance.now() - began) })
+    }
+    const working = work().catch((thrown: unknown) => {
+      failed.abort(thrown)
+      throw thrown
+    })
+    if (service) ready.set(service.name, working)
+    return working
+  })
+  const settled = await Promise.allSettled(all)
+  run.signal.throwIfAborted()
+  if (failed.signal.aborted) throw failed.signal.reason
+  const rejected = settled.find((one) => one.status === 'rejected')
+  if (rejected) throw rejected.reason
+}
+
+function rank(plan: Plan, service: ServicePlan | undefined): number {
+  return service ? plan.services.indexOf(service) : plan.services.length
+}
+
+export function targetOf({ targets }: Source, { name }: ServicePlan) {
+  const target = targets.get(name)
+  if (!target) throw new Error(`no workload was found for ${name}`)
+  return target
+}
