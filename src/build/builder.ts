@@ -27,3 +27,6 @@ export interface Image {
   /** What the build read: path relative to the context → content hash. */
   readonly files: Readonly<Record<string, string>>
 }
+
+/** Label on every image that devkit builds: its project. */
+export const projectLabel = 'dev.devkit.project'

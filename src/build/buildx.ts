@@ -3,11 +3,8 @@ import { join } from 'node:path'
 import type { FileState } from '../host/files.ts'
 import type { ExecResult, Host } from '../host/host.ts'
 import { DevkitError } from '../lib/errors.ts'
-import type { Builder, BuildRequest } from './builder.ts'
+import { type Builder, type BuildRequest, projectLabel } from './builder.ts'
 import { contextFiles } from './context.ts'
-
-/** Label on every image that devkit builds: its project. */
-export const projectLabel = 'dev.devkit.project'
 
 /** Images by BuildKit through the buildx program; an image whose inputs did not change is not built again. In the config: `build: { context }`. */
 export function buildx({ exec, engine, files }: Pick<Host, 'exec' | 'engine' | 'files'>): Builder {

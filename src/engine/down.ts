@@ -1,4 +1,4 @@
-import { projectLabel } from '../build/buildx.ts'
+import { projectLabel } from '../build/builder.ts'
 import { readInventory } from '../deploy/inventory.ts'
 import { type PortBook, portBookFile } from '../forward/mapped.ts'
 import { Scope } from '../lib/scope.ts'

@@ -1,0 +1,187 @@
+import { join } from 'node:path'
+import { statusOf } from '../deploy/diagnosis/diagnosis.ts'
+import type { KubeObject } from '../lib/objects.ts'
+import type { Scope } from '../lib/scope.ts'
+import type { ServicePlan } from '../plan/plan.ts'
+import { difference, type Mapped, neverSynced, targetOf as targetPath } from '../sync/mapping.ts'
+import type { SyncSession } from '../sync/transport.ts'
+import type { EngineRun } from './environment.ts'
+import { problemEvent, runStep } from './step.ts'
+import { imageFile, type Running, targetOf } from './up.ts'
+
+/** A running container of a synced service, and which content it has: target → hash. */
+interface Container {
+  readonly id: string
+  readonly pod: string
+  readonly node: string
+  readonly has: Map<string, string>
+}
+
+/**
+ * Keeps every running container of the synced services equal to the working tree. One stream per node; a container that is new
+ * (rollout, crash, scale) gets the whole difference between its image and the tree.
+ */
+export class Sessions {
+  readonly #running: Running
+  readonly #run: EngineRun
+  readonly #scope: Scope
+  readonly #containers = new Map<string, Container>()
+  readonly #streams = new Map<string, Promise<SyncSession>>()
+  /** Changes of one service go one after the other; services do not wait for each other. */
+  readonly #queues = new Map<string, Promise<unknown>>()
+
+  constructor(running: Running, run: EngineRun, scope: Scope) {
+    this.#running = running
+    this.#run = run
+    this.#scope = scope
+  }
+
+  /** Sends every container of the service what it lacks. `since` is the time of the first file event, in ms since the epoch. */
+  sync(service: ServicePlan, since: number): Promise<void> {
+    const before = this.#queues.get(service.name) ?? Promise.resolve()
+    const work = before.then(() => this.#sync(service, since))
+    const told = work.catch((thrown: unknown) => {
+      if (!this.#scope.signal.aborted) this.#run.bus.emit(problemEvent(thrown))
+    })
+    this.#queues.set(service.name, told)
+    return told
+  }
+
+  /** Looks for containers that are new; they get the whole difference. */
+  async followContainers(services: readonly ServicePlan[]): Promise<void> {
+    const { live } = this.#running
+    const seen = new Map<string, string>()
+    const look = (): void => {
+      for (const service of services) {
+        const ids = this.#containerIds(service).join()
+        if (seen.get(service.name) === ids) continue
+        seen.set(service.name, ids)
+        void this.sync(service, Date.now())
+      }
+    }
+    using _ = live.onChange(look)
+    look()
+    await new Promise<void>((resolve) => this.#scope.signal.addEventListener('abort', () => resolve(), { once: true }))
+    await Promise.all(this.#queues.values())
+  }
+
+  #pods(service: ServicePlan): readonly KubeObject[] {
+    const workload = this.#running.live.get(targetOf(this.#running.source, service).workload)
+    return workload ? this.#running.live.podsOf(workload) : []
+  }
+
+  #containerIds(service: ServicePlan): readonly string[] {
+    const { container } = targetOf(this.#running.source, service)
+    return this.#pods(service).flatMap((pod) => runningId(pod, container) ?? [])
+  }
+
+  async #sync(service: ServicePlan, since: number): Promise<void> {
+    const { container } = targetOf(this.#running.source, service)
+    const wanted = await this.#wanted(service)
+    await Promise.all(
+      this.#pods(service).map(async (pod) => {
+        const id = runningId(pod, container)
+        if (id === undefined) return
+        const known = this.#containers.get(id) ?? (await this.#enter(service, pod, id))
+        const batch = difference(wanted, known.has)
+        if (batch.writes.length === 0 && batch.deletes.length === 0) return
+        try {
+          const session = await this.#stream(known.node)
+          const ack = await session.push({ id }, batch)
+          for (const { target } of batch.writes) {
+            const state = wanted.get(target)?.state
+            if (state) known.has.set(target, state.hash)
+          }
+          for (const target of batch.deletes) known.has.delete(target)
+          this.#run.bus.emit({
+            type: 'synced',
+            service: service.name,
+            container,
+            pod: pod.metadata.name,
+            ...ack,
+            ms: Date.now() - since,
+          })
+        } catch (thrown) {
+          // a container that has ended meanwhile is followed by another, which gets everything
+          if (
+            runningId(this.#running.live.get(`Pod/${pod.metadata.name}`) ?? pod, container) !== id ||
+            /has ended/.test(String(thrown))
+          )
+            this.#containers.delete(id)
+          else throw thrown
+        }
+      }),
+    )
+  }
+
+  /** What the working tree says that a container of the service holds. */
+  async #wanted(service: ServicePlan): Promise<ReadonlyMap<string, Mapped>> {
+    const { plan } = this.#running
+    const { files } = this.#run.parts.host
+    const wanted = new Map<string, Mapped>()
+    for (const rule of service.sync) {
+      const root = join(plan.directory, rule.from)
+      const ignored = await ignoring(rule.ignore)
+      const single = await files.stateOf(root)
+      const tree = single ? new Map([['', single]]) : await files.treeOf(root, (path) => neverSynced.test(path) || ignored(path))
+      for (const [path, state] of tree) {
+        const source = join(root, path)
+        wanted.set(targetPath(rule, plan.directory, source), { source, target: targetPath(rule, plan.directory, source), state })
+      }
+    }
+    return wanted
+  }
+
+  /** A container that is new to us holds what its image holds; of an unknown image nothing is known. */
+  async #enter(service: ServicePlan, pod: KubeObject, id: string): Promise<Container> {
+    const { plan, source } = this.#running
+    const { container } = targetOf(source, service)
+    const spec = pod['spec'] as {
+      readonly nodeName?: string
+      readonly containers: readonly { readonly name: string; readonly image: string }[]
+    }
+    const reference = spec.containers.find(({ name }) => name === container)?.image ?? ''
+    const inImage = (await this.#run.parts.host.files.readJson<Record<string, string>>(imageFile(plan, reference))) ?? {}
+    const has = new Map<string, string>()
+    for (const rule of service.sync) {
+      const ignored = await ignoring(rule.ignore)
+      for (const [path, hash] of Object.entries(inImage)) {
+        const source = join(plan.directory, service.build?.context ?? '', path)
+        const inside = source === join(plan.directory, rule.from) || source.startsWith(`${join(plan.directory, rule.from)}/`)
+        if (inside && !neverSynced.test(path) && !ignored(path)) has.set(targetPath(rule, plan.directory, source), hash)
+      }
+    }
+    const known: Container = { id, pod: pod.metadata.name, node: spec.nodeName ?? '', has }
+    this.#containers.set(id, known)
+    return known
+  }
+
+  #stream(node: string): Promise<SyncSession> {
+    const open = this.#streams.get(node)
+    if (open) return open
+    const { parts } = this.#run
+    const opening = runStep({ bus: this.#run.bus, signal: this.#scope.signal }, `stream/${node}`, (step) =>
+      parts.tools.transport.open(node, step),
+    )
+    this.#streams.set(node, opening)
+    opening.then(
+      (session) => {
+        this.#scope.use(session)
+        void session.closed.finally(() => this.#streams.delete(node))
+      },
+      () => this.#streams.delete(node),
+    )
+    return opening
+  }
+}
+
+function runningId(pod: KubeObject, container: string): string | undefined {
+  const status = statusOf(pod).containerStatuses?.find(({ name }) => name === container)
+  return status?.state?.running ? status.containerID?.replace(/^containerd:\/\//, '') : undefined
+}
+
+async function ignoring(patterns: readonly string[]): Promise<(path: string) => boolean> {
+  if (patterns.length === 0) return () => false
+  const { default: picomatch } = await import('picomatch')
+  return picomatch([...patterns], { dot: true })
+}
