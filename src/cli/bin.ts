@@ -6,5 +6,5 @@ if (major < (wanted[0] ?? 0) || (major === wanted[0] && minor < (wanted[1] ?? 0)
   process.stderr.write(`devkit needs Node ${wanted.join('.')} or newer; this is ${process.versions.node}.\n`)
   process.exitCode = 1
 } else {
-  import('./main.ts').then(({ main }) => main())
+  void import('./main.ts').then(({ main }) => main())
 }

@@ -1,38 +1,8 @@
 import type { Command } from 'commander'
 import { Bus } from '../events/bus.ts'
-import { DevkitError, Interrupted, problems } from '../lib/errors.ts'
+import { DevkitError, Interrupted } from '../lib/errors.ts'
+import { exitCodeOf, type GlobalFlags, type Io } from './io.ts'
 import { version } from './version.ts'
-
-/** Everything a run gets from the process. */
-export interface Io {
-  readonly argv: readonly string[]
-  readonly env: Readonly<Record<string, string | undefined>>
-  readonly cwd: string
-  readonly stdout: Output
-  readonly stderr: Output
-  readonly signal: AbortSignal
-}
-
-export interface Output {
-  write(text: string): unknown
-  readonly isTTY?: boolean
-  readonly columns?: number
-}
-
-/** Flags that every verb has. */
-export interface GlobalFlags {
-  readonly cwd?: string
-  readonly config?: string
-  readonly profile?: string
-  readonly env: string
-  readonly output?: 'pretty' | 'plain' | 'json'
-  readonly json?: boolean
-  readonly timeout: string
-  readonly yes?: boolean
-  readonly verbose?: boolean
-  readonly quiet?: boolean
-  readonly color: boolean
-}
 
 /** argv → a verb → its exit code. Tests enter here. */
 export async function run(io: Io): Promise<number> {
@@ -124,8 +94,4 @@ async function report(io: Io, thrown: unknown): Promise<number> {
   else bus.subscribe((await import('../ui/plain.ts')).plain(io.stderr, { verbose: false, quiet: false }))
   bus.emit(problemEvent(thrown))
   return exitCodeOf(thrown)
-}
-
-export function exitCodeOf(thrown: unknown): number {
-  return thrown instanceof DevkitError ? problems[thrown.code].exit : 1
 }

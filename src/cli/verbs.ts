@@ -31,7 +31,7 @@ import type { Plan } from '../plan/plan.ts'
 import { makeToolbox } from '../toolbox.ts'
 import { json } from '../ui/json.ts'
 import { plain } from '../ui/plain.ts'
-import { exitCodeOf, type GlobalFlags, type Io } from './run.ts'
+import { exitCodeOf, type GlobalFlags, type Io } from './io.ts'
 import { version } from './version.ts'
 
 const shipped: Readonly<Record<string, Profile>> = { production, dev, ci, debug }

@@ -1,0 +1,37 @@
+import { DevkitError, problems } from '../lib/errors.ts'
+
+/** Everything a run gets from the process. */
+export interface Io {
+  readonly argv: readonly string[]
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly cwd: string
+  readonly stdout: Output
+  readonly stderr: Output
+  readonly signal: AbortSignal
+}
+
+export interface Output {
+  write(text: string): unknown
+  readonly isTTY?: boolean
+  readonly columns?: number
+}
+
+/** Flags that every verb has. */
+export interface GlobalFlags {
+  readonly cwd?: string
+  readonly config?: string
+  readonly profile?: string
+  readonly env: string
+  readonly output?: 'pretty' | 'plain' | 'json'
+  readonly json?: boolean
+  readonly timeout: string
+  readonly yes?: boolean
+  readonly verbose?: boolean
+  readonly quiet?: boolean
+  readonly color: boolean
+}
+
+/** The exit code that a failure ends a run with. */
+export function exitCodeOf(thrown: unknown): number {
+  return thrown instanceof DevkitError ? problems[thrown.code].exit : 1
+}
