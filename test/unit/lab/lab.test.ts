@@ -31,7 +31,10 @@ test('two runs come one after the other, and the second says for whom it waits',
   )
   const second = locked(
     file,
-    (line) => (said.push(line), waiting.resolve()),
+    (line) => {
+      said.push(line)
+      waiting.resolve()
+    },
     signal,
     async () => void order.push('second'),
   )

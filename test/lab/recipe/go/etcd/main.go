@@ -1,6 +1,10 @@
-// Pins the etcd program to build; the program itself is the module's own main package.
+// Pins the etcd program to build: the module's own main package is this line.
 package main
 
-import "go.etcd.io/etcd/server/v3/etcdmain"
+import (
+	"os"
 
-func main() { etcdmain.Main([]string{"etcd"}) }
+	"go.etcd.io/etcd/server/v3/etcdmain"
+)
+
+func main() { etcdmain.Main(os.Args) }

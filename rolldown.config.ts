@@ -1,0 +1,14 @@
+import { defineConfig } from 'rolldown'
+
+/**
+ * The published program: entries and shared chunks side by side, so that files that load others by their URL find them.
+ * What is imported lazily stays a chunk of its own: `devkit --help` reads none of it.
+ */
+export default defineConfig({
+  input: { bin: 'src/cli/bin.ts', index: 'src/index.ts', 'watch-worker': 'src/host/watch-worker.ts' },
+  platform: 'node',
+  // dockerode loads files by its own directory; the others have native parts that are optional
+  external: [/^node:/, 'dockerode', 'bufferutil', 'utf-8-validate', 'supports-color', 'cpu-features'],
+  treeshake: { moduleSideEffects: (id) => !id.includes('client-node/') },
+  output: { dir: 'dist', format: 'esm', entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js', cleanDir: true },
+})
