@@ -49,10 +49,12 @@ interface Import {
 function importsOf(file: string): readonly Import[] {
   const text = readFileSync(join(source, file), 'utf8')
   const from = roomOf(file)
-  const statements = [...text.matchAll(/^(?:import|export)(\s+type)?\s[^'"]*?from\s+'([^']+)'/gm)].map(([, type, to = '']) => ({
-    typesOnly: type !== undefined,
-    to,
-  }))
+  const statements = [...text.matchAll(/^(?:import|export)(\s+type)?\s[^'"();]*?from\s+'([^']+)'/gm)].map(
+    ([, type, to = '']) => ({
+      typesOnly: type !== undefined,
+      to,
+    }),
+  )
   const lazy = [...text.matchAll(/\bimport\('([^']+)'\)/g)].map(([whole, to = '']) => ({
     typesOnly: text.includes(`typeof ${whole}`) && text.split(whole).length === text.split(`typeof ${whole}`).length,
     to,

@@ -67,7 +67,7 @@ export async function openKube(kubeconfig: string): Promise<Kube> {
 
 /** Credentials by client-node, which knows every way of logging in; connections by one pool of our own, since client-node opens a new one for each request. */
 async function connection(kubeconfig: string) {
-  const [{ KubeConfig }, { Agent }] = await Promise.all([import('@kubernetes/client-node'), import('undici')])
+  const [{ KubeConfig }, { Agent }] = await Promise.all([import('./credentials.ts'), import('undici')])
   const config = new KubeConfig()
   try {
     config.loadFromFile(kubeconfig)

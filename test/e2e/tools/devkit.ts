@@ -1,0 +1,86 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+
+/** An event of `--json`, as a script reads it. */
+export interface AnyEvent {
+  readonly type: string
+  readonly [field: string]: unknown
+}
+
+/** A devkit that runs: its events, and its end. */
+export interface Run extends AsyncDisposable {
+  readonly pid: number
+  /** The first event from now on (or not yet asked for) that fits. */
+  next(type: string, fits?: (event: AnyEvent) => boolean): Promise<AnyEvent>
+  /** Everything it said so far. */
+  readonly events: readonly AnyEvent[]
+  readonly stderr: () => string
+  readonly exited: Promise<number>
+  kill(signal: NodeJS.Signals): void
+}
+
+/** Starts the program with `--json`. It is ended with the returned value. */
+export function devkit(
+  bin: string,
+  args: readonly string[],
+  { cwd, env }: { readonly cwd: string; readonly env: NodeJS.ProcessEnv },
+): Run {
+  const child: ChildProcess = spawn(process.execPath, [bin, ...args, '--json'], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const events: AnyEvent[] = []
+  const waiting = new Set<() => void>()
+  let seen = 0
+  let rest = ''
+  let stderr = ''
+  let code: number | undefined
+  const wake = (): void => {
+    for (const check of [...waiting]) check()
+  }
+  child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+    const lines = (rest + chunk).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) events.push(JSON.parse(line) as AnyEvent)
+    wake()
+  })
+  child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+    stderr += chunk
+  })
+  const exited = new Promise<number>((resolve) =>
+    child.once('close', (exit, signal) => {
+      code = exit ?? (signal ? 128 : -1)
+      wake()
+      resolve(code)
+    }),
+  )
+  const tail = (): string =>
+    `${events
+      .slice(-15)
+      .map((event) => JSON.stringify(event))
+      .join('\n')}\n${stderr}`
+  return {
+    pid: child.pid ?? -1,
+    events,
+    stderr: () => stderr,
+    exited,
+    kill: (signal) => void child.kill(signal),
+    next: (type, fits = () => true) =>
+      new Promise((resolve, reject) => {
+        const check = (): void => {
+          const at = events.findIndex((event, index) => index >= seen && event.type === type && fits(event))
+          const event = events[at]
+          if (event) {
+            seen = at + 1
+            waiting.delete(check)
+            resolve(event)
+          } else if (code !== undefined) {
+            waiting.delete(check)
+            reject(new Error(`devkit ${args.join(' ')} ended with ${code} before '${type}':\n${tail()}`))
+          }
+        }
+        waiting.add(check)
+        check()
+      }),
+    [Symbol.asyncDispose]: async () => {
+      if (code === undefined) child.kill('SIGTERM')
+      await exited
+    },
+  }
+}
