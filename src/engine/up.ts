@@ -181,21 +181,22 @@ async function ignoreOwnDirectory({ directory }: Plan, { host }: Parts): Promise
   if (!(await host.files.exists(file))) await host.files.writePrivate(file, '*\n')
 }
 
-/** Whether anything had to be sent. */
+/** Whether anything had to be sent. A node gets one image after the other: what two have in common is sent once. */
 export async function deliverImages(images: ReadonlyMap<string, Image>, cluster: Cluster, run: EngineRun): Promise<boolean> {
-  const sent = await Promise.all(
-    [...images.values()].flatMap(({ reference }) =>
-      cluster.nodes.map((node) =>
-        runStep(
-          run,
-          `deliver/${reference.split('/').at(-1)?.split(':')[0]}`,
-          (step) => run.parts.tools.delivery.deliver(reference, node, step),
-          ({ outcome }) => outcome,
-        ),
-      ),
-    ),
-  )
-  return sent.some(({ outcome }) => outcome === 'created')
+  const toNode = async (node: string): Promise<boolean> => {
+    let sent = false
+    for (const [repository, { reference }] of images) {
+      const { outcome } = await runStep(
+        run,
+        `deliver/${repository.split('/').at(-1)}`,
+        (step) => run.parts.tools.delivery.deliver(reference, node, step),
+        (delivered) => delivered.outcome,
+      )
+      sent ||= outcome === 'created'
+    }
+    return sent
+  }
+  return (await Promise.all(cluster.nodes.map(toNode))).includes(true)
 }
 
 function references(images: ReadonlyMap<string, Image>): ReadonlyMap<string, string> {

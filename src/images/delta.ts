@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import type { Engine, EngineImage, Host } from '../host/host.ts'
 import { DevkitError, messageOf } from '../lib/errors.ts'
 import type { Step } from '../lib/step.ts'
@@ -70,10 +70,18 @@ async function send(
   const archive = await docker.saveImages([reference])
   const left = await withoutBlobs(archive, new Set([...without].map((digest) => `blobs/${digest.replace(':', '/')}`)))
   let sentBytes = 0
-  left.on('data', (chunk: Buffer) => {
-    sentBytes += chunk.length
-  })
-  const { exitCode, stderr } = await docker.run(node, [...ctr, 'images', 'import', '--digests=false', '-'], step, left)
+  async function* counted(): AsyncIterable<Uint8Array> {
+    for await (const chunk of left) {
+      sentBytes += chunk.length
+      yield chunk
+    }
+  }
+  const { exitCode, stderr } = await docker.run(
+    node,
+    [...ctr, 'images', 'import', '--digests=false', '-'],
+    step,
+    Readable.from(counted(), { objectMode: false }),
+  )
   if (exitCode === 0) return sentBytes
   throw new DevkitError('IMAGE-101', {
     message: `The node ${node} does not take ${reference}: ${stderr.trim().split('\n').at(-1) ?? `ctr ended with ${exitCode}`}.`,
@@ -83,7 +91,7 @@ async function send(
 }
 
 /** The archive without the entries named. */
-async function withoutBlobs(archive: Readable, dropped: ReadonlySet<string>): Promise<Readable> {
+async function withoutBlobs(archive: Readable, dropped: ReadonlySet<string>): Promise<AsyncIterable<Uint8Array>> {
   const { extract, pack } = await import('tar-stream')
   const result = pack()
   const reader = extract()
@@ -94,13 +102,16 @@ async function withoutBlobs(archive: Readable, dropped: ReadonlySet<string>): Pr
       return
     }
     const entry = result.entry(header, (error) => next(error ?? undefined))
+    // a node that stops reading ends both; the import's own error tells why
+    entry.on('error', () => next())
     body.pipe(entry)
   })
   reader.on('finish', () => result.finalize())
   reader.on('error', (error) => result.destroy(error))
   archive.on('error', (error) => result.destroy(error))
   archive.pipe(reader)
-  return result as unknown as Readable
+  // tar-stream's types do not say what its chunks are
+  return result as AsyncIterable<Uint8Array>
 }
 
 async function inNode(docker: Engine, node: string, argv: readonly string[], step: Step): Promise<string> {
