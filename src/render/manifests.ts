@@ -50,9 +50,10 @@ async function read(path: string, file: string): Promise<readonly Manifest[]> {
         message: `${file}:${error.linePos?.[0].line ?? 1}: ${error.message.split('\n')[0]?.replace(/ at line .*/, '')}.`,
         hint: 'Mend the YAML.',
       })
-    if (document.contents === null) continue
-    const line = lines.linePos(document.contents.range?.[0] ?? 0).line
+    const line = lines.linePos(document.contents?.range?.[0] ?? 0).line
     const value = document.toJS({ maxAliasCount: 1000 }) as unknown
+    // nothing, or comments only, between two lines of dashes
+    if (value === null) continue
     for (const object of isList(value) ? value.items : [value])
       rendered.push({ object: checked(object, { file, line }), origin: { file, line } })
   }

@@ -1,0 +1,85 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { loadConfig } from '../../src/config/load.ts'
+import { loadMachine } from '../../src/config/machine.ts'
+import { manifests } from '../../src/render/manifests.ts'
+
+let directory: string
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'devkit-config-'))
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+const write = (name: string, text: string): void => writeFileSync(join(directory, name), text)
+const load = (cwd = directory) => loadConfig({ cwd })
+
+test.each([
+  ['json', '{"project":"shop","manifests":["k8s"]}'],
+  ['yaml', 'project: shop\nmanifests: [k8s]\n'],
+])('a %s config is found upwards and filled in', async (extension, text) => {
+  write(`devkit.config.${extension}`, text)
+  mkdirSync(join(directory, 'deep/er'), { recursive: true })
+  const { config, directory: found } = await load(join(directory, 'deep/er'))
+  expect(found).toBe(directory)
+  expect(config).toMatchObject({ project: 'shop', cluster: { kind: {} }, services: {} })
+})
+
+test('all wrong values at once, each with its line and the nearest right word', async () => {
+  write(
+    'devkit.config.yaml',
+    'project: Shop\nmanifests: [k8s]\nservices:\n  web:\n    imagge: a\n    ports:\n      - port: http\n        host: 99999\n',
+  )
+  const problem = await load().catch((thrown: unknown) => thrown)
+  expect(problem).toMatchObject({ code: 'CONFIG-103' })
+  const { message } = problem as Error
+  expect(message).toMatch(/devkit\.config\.yaml:1: project: lower-case/)
+  expect(message).toMatch(/devkit\.config\.yaml:5: services\.web\.imagge: unknown name; did you mean 'image'\?/)
+  expect(message).toMatch(/devkit\.config\.yaml:8: services\.web\.ports\.0\.host: a port from 1 to 65535, got 99999/)
+})
+
+test.each([
+  ['cluster: { minikube: {} }', 'CONFIG-105'],
+  ['cluster: { existing: { context: a } }', 'CONFIG-105'],
+  ['cluster: { kindd: {} }', 'CONFIG-103'],
+])('%s is %s', async (line, code) => {
+  write('devkit.config.yaml', `project: shop\nmanifests: [k8s]\n${line}\n`)
+  await expect(load()).rejects.toMatchObject({ code })
+})
+
+test('no config, and one that is not valid, are told apart', async () => {
+  await expect(loadConfig({ cwd: directory, file: 'none.yaml' })).rejects.toMatchObject({ code: 'CONFIG-101' })
+  write('devkit.config.json', '{')
+  await expect(load()).rejects.toMatchObject({ code: 'CONFIG-102' })
+})
+
+test('the machine’s settings: absent is fine, wrong is told with its path', async () => {
+  expect(await loadMachine({ HOME: directory })).toMatchObject({ found: false, tools: {} })
+  write('machine.json', '{"tools":{"kindd":"/x"}}')
+  await expect(loadMachine({ DEVKIT_MACHINE: join(directory, 'machine.json') })).rejects.toMatchObject({
+    code: 'CONFIG-201',
+    message: expect.stringContaining('kindd'),
+  })
+})
+
+const signal = new AbortController().signal
+
+test('manifests are read as kubectl reads them: octal modes, old booleans, merge keys, lists', async () => {
+  write(
+    'a.yaml',
+    'base: &b {x: 1}\nkind: A\napiVersion: v1\nmetadata: {name: a}\nmode: 0400\non: yes\ny: y\ntime: 12:30\nmerged: {<<: *b}\n---\n---\napiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: B, metadata: {name: b}}\n',
+  )
+  const [a, b] = await manifests.render('a.yaml', directory, { signal })
+  expect(a?.object).toMatchObject({ mode: 256, true: true, y: 'y', time: '12:30', merged: { x: 1 } })
+  expect(b).toMatchObject({ object: { kind: 'B' }, origin: { file: 'a.yaml', line: 12 } })
+})
+
+test.each([
+  ['a: b: c\n', 'RENDER-101', /bad\.yaml:1/],
+  ['a: 1\na: 2\n', 'RENDER-101', /bad\.yaml:2/],
+  ['\n\napiVersion: v1\nkind: X\n', 'RENDER-102', /bad\.yaml:3.*metadata\.name/],
+])('%j is %s with its place', async (text, code, message) => {
+  write('bad.yaml', text)
+  const problem = await manifests.render('bad.yaml', directory, { signal }).catch((thrown: unknown) => thrown)
+  expect(problem).toMatchObject({ code, message: expect.stringMatching(message) })
+})
