@@ -2,7 +2,11 @@ import type { ApiFailure, Kube } from '../kube/kube.ts'
 import { DevkitError, messageOf } from '../lib/errors.ts'
 import { type KubeObject, type Manifest, nameOf, placeOf, refOf } from '../lib/objects.ts'
 
-export type ApplyOutcome = 'created' | 'configured' | 'unchanged'
+/** What applying did, and the object as the server holds it now. */
+export interface Applied {
+  readonly outcome: 'created' | 'configured' | 'unchanged'
+  readonly object: KubeObject
+}
 
 /** Labels on everything that devkit applies for an environment. */
 export function ownLabels(project: string, env: string): Readonly<Record<string, string>> {
@@ -28,8 +32,12 @@ export async function applyManifest(
       await kube.remove(refOf(object), signal, { wait: true })
       return kube.apply(wanted, signal)
     })
-    if (!before) return 'created'
-    return before.metadata.resourceVersion === after.metadata.resourceVersion ? 'unchanged' : 'configured'
+    const outcome = !before
+      ? 'created'
+      : before.metadata.resourceVersion === after.metadata.resourceVersion
+        ? 'unchanged'
+        : 'configured'
+    return { outcome, object: after }
   } catch (thrown) {
     signal.throwIfAborted()
     throw applyProblem(thrown, object, placeOf(origin))

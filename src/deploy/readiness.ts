@@ -10,6 +10,8 @@ const recheckMs = 5000
 export interface Awaited {
   /** `Kind/name`. */
   readonly workload: string
+  /** The workload as it was applied: what is older than that says nothing about it. */
+  readonly applied: KubeObject
   readonly namespace: string
   readonly service: string | undefined
   /** How long to wait, in ms. */
@@ -20,7 +22,7 @@ export interface Awaited {
 export async function untilReady(
   kube: Kube,
   live: Live,
-  { workload, namespace, service, timeoutMs }: Awaited,
+  { workload, applied, namespace, service, timeoutMs }: Awaited,
   step: Step,
 ): Promise<void> {
   const began = Date.now()
@@ -29,7 +31,7 @@ export async function untilReady(
   let last = 'nothing is known of it'
   const look = (): 'ready' | NotReady | undefined => {
     const object = live.get(workload)
-    if (!object) return undefined
+    if (!object || isOlder(object, applied)) return undefined
     const pods = live.podsOf(object)
     const state = rollout(object)
     if (state === 'ready') return 'ready'
@@ -54,6 +56,11 @@ export async function untilReady(
   } finally {
     for (const timer of timers) clearTimeout(timer)
   }
+}
+
+/** Whether a watch has not yet told of what was applied. */
+function isOlder(seen: KubeObject, { metadata }: KubeObject): boolean {
+  return seen.metadata.uid !== metadata.uid || (seen.metadata.generation ?? 0) < (metadata.generation ?? 0)
 }
 
 type Rollout = 'ready' | { readonly waiting: string; readonly failed?: boolean }

@@ -10,7 +10,7 @@ import type { Outcome } from '../events/event.ts'
 import { choosePorts, mappedService, mappingFor, type PortBook, portBookFile } from '../forward/mapped.ts'
 import type { Kube } from '../kube/kube.ts'
 import { mapLimited } from '../lib/async.ts'
-import { isWorkload, type Manifest, nameOf } from '../lib/objects.ts'
+import { isWorkload, type KubeObject, type Manifest, nameOf } from '../lib/objects.ts'
 import type { Scope } from '../lib/scope.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { servicePort } from '../render/references.ts'
@@ -215,11 +215,12 @@ interface Deployment {
 export async function deploy({ plan, source, kube, live, manifests }: Deployment, run: EngineRun): Promise<readonly Outcome[]> {
   const labels = ownLabels(plan.project, plan.env)
   const outcomes: Outcome[] = []
-  const apply = async (manifest: Manifest): Promise<void> => {
+  const apply = async (manifest: Manifest): Promise<KubeObject> => {
     const { object } = manifest
-    const outcome = await applyManifest(kube, manifest, labels, run.signal)
+    const { outcome, object: applied } = await applyManifest(kube, manifest, labels, run.signal)
     outcomes.push(outcome)
     run.bus.emit({ type: 'object', kind: object.kind, name: object.metadata.name, namespace: object.metadata.namespace, outcome })
+    return applied
   }
   const workloads = manifests.filter(({ object }) => isWorkload(object))
   await runStep(
@@ -251,7 +252,7 @@ export async function deploy({ plan, source, kube, live, manifests }: Deployment
 
 interface WorkloadDeployment extends Omit<Deployment, 'manifests'> {
   readonly workloads: readonly Manifest[]
-  readonly apply: (manifest: Manifest) => Promise<void>
+  readonly apply: (manifest: Manifest) => Promise<KubeObject>
 }
 
 async function deployWorkloads(
@@ -272,11 +273,11 @@ async function deployWorkloads(
     const work = async (): Promise<void> => {
       await Promise.all((service?.dependsOn ?? []).map((name) => ready.get(name)))
       signal.throwIfAborted()
-      await apply(manifest)
+      const applied = await apply(manifest)
       const began = performance.now()
       const namespace = manifest.object.metadata.namespace ?? plan.namespace
       await runStep({ ...run, signal }, `ready/${service?.name ?? manifest.object.metadata.name}`, (step) =>
-        untilReady(kube, live, { workload, namespace, service: service?.name, timeoutMs: run.timeoutMs }, step),
+        untilReady(kube, live, { workload, applied, namespace, service: service?.name, timeoutMs: run.timeoutMs }, step),
       )
       if (service)
         run.bus.emit({ type: 'service.ready', service: service.name, workload, ms: Math.round(performance.now() - began) })

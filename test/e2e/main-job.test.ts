@@ -49,14 +49,16 @@ function docker(...args: string[]): string {
   return execFileSync(settings.tools.docker, args, { encoding: 'utf8', env: { ...process.env, DOCKER_HOST: settings.engine } })
 }
 
-/** Asks until the page says it; the deadline is the test's own. */
+/** Asks until the page says it, for at most 30 s. */
 async function pageSaying(text: string): Promise<string> {
-  for (;;) {
-    const page = await fetch(url, { signal: AbortSignal.timeout(5000) })
+  let last = ''
+  for (const deadline = Date.now() + 30_000; Date.now() < deadline; ) {
+    last = await fetch(url, { signal: AbortSignal.timeout(5000), headers: { connection: 'close' } })
       .then((answer) => answer.text())
-      .catch(() => '')
-    if (page.includes(text)) return page
+      .catch(String)
+    if (last.includes(text)) return last
   }
+  throw new Error(`${url} does not say '${text}' but:\n${last.slice(-600)}`)
 }
 
 const greeting = (text: string): void =>
