@@ -23,7 +23,7 @@ export async function applyManifest(
   { object, origin }: Manifest,
   labels: Readonly<Record<string, string>>,
   signal: AbortSignal,
-): Promise<ApplyOutcome> {
+): Promise<Applied> {
   const wanted: KubeObject = { ...object, metadata: { ...object.metadata, labels: { ...object.metadata.labels, ...labels } } }
   try {
     const before = await kube.get(refOf(object), signal)
