@@ -14,8 +14,8 @@ export const nodeScript = String.raw`
 use strict; use warnings; no warnings 'once';
 binmode STDIN; binmode STDOUT; $| = 1;
 opendir(my $node, '/') or die "open /: $!\n";
-my (%task, $out);
-my $temporary;
+my (%task, $out, $temporary);
+my $failed = 'nothing was begun';
 
 sub take { my ($n) = @_; my $b = ''; while (length $b < $n) { my $r = sysread(STDIN, $b, $n - length $b, length $b); exit 0 unless $r; } $b }
 sub started { my ($stat) = @_; open(my $f, '<', $stat) or return ''; my $line = <$f>; close $f; $line =~ s/.*\) //s; (split / /, $line)[19] }
@@ -41,7 +41,7 @@ sub make_parents {
   my ($dir) = @_;
   return if -d $dir;
   my $up = parent($dir); make_parents($up);
-  mkdir $dir or -d $dir or die "$dir: $!\n";
+  unless (mkdir $dir) { my $why = $!; die "$dir: $why\n" unless -d $dir }
   my @s = stat $up; chown $s[4], $s[5], $dir;
 }
 sub temporary { my ($path) = @_; my $dir = parent($path); make_parents($dir); my ($name) = $path =~ m{([^/]*)$}; ($dir eq '/' ? '' : $dir) . '/.devkit-' . substr($name, 0, 100) . ".$$" }
@@ -61,11 +61,11 @@ sub put {
 }
 my %do = (
   F => sub { my ($path, $mode, $data) = @_; $temporary = temporary($path); unlink $temporary; open($out, '>:raw', $temporary) or die "$path: $!\n"; print $out $data or die "$path: $!\n" },
-  A => sub { my ($path, $mode, $data) = @_; $out or die "$path: nothing was begun\n"; print $out $data or die "$path: $!\n" },
-  C => sub { my ($path, $mode) = @_; $out or die "$path: nothing was begun\n"; my $good = close $out; undef $out; $good or die "$path: $!\n"; put($path, $mode) },
+  A => sub { my ($path, $mode, $data) = @_; $out or die "$failed\n"; print $out $data or die "$path: $!\n" },
+  C => sub { my ($path, $mode) = @_; $out or die "$failed\n"; my $good = close $out; undef $out; $good or die "$path: $!\n"; put($path, $mode) },
   L => sub { my ($path, $mode, $to) = @_; $temporary = temporary($path); unlink $temporary; symlink $to, $temporary or die "$path: $!\n"; rename $temporary, $path or die "$path: $!\n" },
   M => sub { my ($path) = @_; make_parents($path) },
-  D => sub { my ($path) = @_; unlink $path or !-l $path && !-e $path or die "$path: $!\n" },
+  D => sub { my ($path) = @_; return if unlink $path; my $why = $!; die "$path: $why\n" if -l $path || -e $path },
 );
 syswrite STDOUT, pack('N/a*', pack('N/a* N/a*', 'ready', ''));
 for (;;) {
@@ -74,9 +74,9 @@ for (;;) {
   my $inside = 0;
   my $good = eval { enter($id); $inside = 1; $do{$op}->($path, $mode || 0, $data); 1 };
   my $why = $good ? '' : ($@ || 'unknown'); chomp $why;
-  unless ($good) { undef $out; unlink $temporary if $inside && defined $temporary; }
+  unless ($good) { undef $out; $failed = $why; unlink $temporary if $inside && defined $temporary; }
   leave();
-  next if $good && ($op eq 'F' || $op eq 'A');
+  next if $op eq 'F' || $op eq 'A'; # what went wrong is told by the commit
   syswrite STDOUT, pack('N/a*', pack('N/a* N/a*', $sequence, $why));
 }
 `

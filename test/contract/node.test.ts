@@ -50,13 +50,14 @@ beforeAll(async () => {
     join(scratch, 'kubeconfig'),
   ])
   kubectl(['wait', '--for=condition=Available', '-n', 'kube-system', 'deploy/coredns', '--timeout=120s'])
+  // etcd's image holds one static program: no shell, no tar
   const id = kubectl([
     'get',
     'pod',
     '-n',
     'kube-system',
     '-l',
-    'k8s-app=kube-dns',
+    'component=etcd',
     '-o',
     'jsonpath={.items[0].status.containerStatuses[0].containerID}',
   ])
@@ -142,6 +143,24 @@ test('a container that is not there is told, and nothing is written anywhere', a
     message: expect.stringContaining('has ended'),
   })
   expect(inNode('bash', '-c', 'ls /nowhere 2>/dev/null || echo none')).toBe('none\n')
+})
+
+test('a read-only file system is told as such', async () => {
+  const id = kubectl([
+    'get',
+    'pod',
+    '-n',
+    'kube-system',
+    '-l',
+    'k8s-app=kube-dns',
+    '-o',
+    'jsonpath={.items[0].status.containerStatuses[0].containerID}',
+  ])
+  const readOnly = { id: id.replace('containerd://', '') }
+  await expect(session.push(readOnly, { writes: [file('/app/file', 'x')], deletes: [] })).rejects.toMatchObject({
+    code: 'SYNC-102',
+    message: expect.stringContaining('Read-only file system'),
+  })
 })
 
 test('hundreds of files go down the stream in one batch', async () => {
