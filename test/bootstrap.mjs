@@ -14,14 +14,15 @@ const node = join(root, 'node_modules/node/bin/node')
 
 if (!existsSync(node) || !existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
   console.error('Installing the packages of this repository (about 350 MB in node_modules, half a minute) …')
-  // dev dependencies too, whatever NODE_ENV says: Node itself is one of them
-  const npm = spawnSync('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], {
+  // dev dependencies too, whatever NODE_ENV says: Node itself is one of them. Not `npm ci`: it refuses a lockfile without the optional
+  // packages of other platforms, which is what npm writes behind a registry that does not have them all
+  const npm = spawnSync('npm', ['install', '--no-save', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
     stdio: ['ignore', 2, 2],
   })
   if (npm.error || npm.status !== 0) {
     console.error(
-      `npm ci failed${npm.error ? `: ${npm.error.message}` : ''}.\n→ Check the network and the registry of npm, then run this again.`,
+      `npm install failed${npm.error ? `: ${npm.error.message}` : ''}.\n→ Check the network and the registry of npm, then run this again.`,
     )
     process.exit(1)
   }
