@@ -44,8 +44,8 @@ async function demo(): Promise<void> {
   say(`\nOne save: in the container after ${inContainer} ms, on the page after ${served} ms.`)
   say(`\nThe stack stays up at ${page}. Try:`)
   say(`  cd ${scratch}`)
-  say(`  node ${bin} watch --env ${demoEnv}     and change examples/django/web/src/guestbook/greeting.py`)
-  say(`  node ${bin} status --env ${demoEnv}`)
+  say(`  ${process.execPath} ${bin} watch --env ${demoEnv}     and change examples/django/web/src/guestbook/greeting.py`)
+  say(`  ${process.execPath} ${bin} status --env ${demoEnv}`)
   say('  npm run demo -- --down               removes all of it')
 }
 
