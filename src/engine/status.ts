@@ -1,4 +1,5 @@
 import { rollout } from '../deploy/readiness.ts'
+import type { ServiceStatus, Status } from '../events/status.ts'
 import { type PortBook, portBookFile } from '../forward/mapped.ts'
 import { isWorkload, podSpecOf } from '../lib/objects.ts'
 import { Scope } from '../lib/scope.ts'
@@ -7,25 +8,6 @@ import { providerOf } from '../toolbox.ts'
 import type { EngineRun } from './environment.ts'
 import { renderSource } from './render.ts'
 import { targetOf } from './up.ts'
-
-/** What is up, service by service. */
-export interface Status {
-  readonly project: string
-  readonly env: string
-  readonly cluster: { readonly name: string; readonly state: 'absent' | 'running' | 'stopped' | 'paused' }
-  readonly namespace: string
-  readonly services: readonly ServiceStatus[]
-}
-
-export interface ServiceStatus {
-  readonly name: string
-  readonly workload: string
-  readonly image: string | undefined
-  readonly ready: boolean
-  /** What is waited for, where it is not ready. */
-  readonly waiting: string | undefined
-  readonly url: string | undefined
-}
 
 /** Looks at the environment and changes nothing. */
 export async function status(plan: Plan, run: EngineRun): Promise<Status> {

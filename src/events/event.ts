@@ -1,92 +1,100 @@
-import type { ProblemCode } from '../lib/errors.ts'
+import * as v from 'valibot'
+import { type ProblemCode, problems } from '../lib/errors.ts'
+
+/**
+ * Everything devkit tells the world, as schemas: the types below and `schema/events.json` are made from them.
+ * Plain data: `JSON.stringify` loses nothing. Times in `ms` are milliseconds, sizes in `bytes` bytes.
+ */
+
+const text = v.string()
+const count = v.pipe(v.number(), v.integer(), v.minValue(0))
+const ms = v.pipe(v.number(), v.minValue(0))
+const time = v.pipe(v.string(), v.isoTimestamp())
+const code = v.picklist(Object.keys(problems) as [ProblemCode, ...ProblemCode[]])
+const urls = v.record(text, text)
 
 /** How a step or an object came out, where it makes a difference. */
-export type Outcome = 'created' | 'configured' | 'unchanged' | 'pruned' | 'kept' | 'built' | 'cached' | 'skipped'
+export const outcomeSchema = v.picklist(['created', 'configured', 'unchanged', 'pruned', 'kept', 'built', 'cached', 'skipped'])
 
-/** A failure or a warning as it is told: what, why, what to do. */
-export interface Problem {
-  readonly severity: 'warning' | 'failure'
-  readonly code: ProblemCode
-  readonly message: string
-  readonly hint: string
+const problemEntries = {
+  severity: v.picklist(['warning', 'failure']),
+  code,
+  /** What happened and why. */
+  message: text,
+  /** What to do next, verb first. */
+  hint: text,
   /** Page that explains the code. */
-  readonly docs: string
-  readonly step?: string | undefined
-  readonly service?: string | undefined
-  readonly object?: string | undefined
-  readonly detail?: string | undefined
+  docs: text,
+  step: v.optional(text),
+  service: v.optional(text),
+  /** `Kind/name`. */
+  object: v.optional(text),
+  /** Output of the tool or server behind it, several lines. */
+  detail: v.optional(text),
 }
 
-/** Everything devkit tells the world, as plain data: `JSON.stringify` loses nothing. Milliseconds in `ms`, bytes in `bytes`. */
-export type EventBody =
-  | {
-      readonly type: 'run.started'
-      readonly command: string
-      readonly project: string
-      readonly env: string
-      readonly profile: string
-      readonly version: string
-    }
-  | { readonly type: 'step.started'; readonly step: string; readonly service?: string | undefined }
-  | { readonly type: 'step.output'; readonly step: string; readonly stream: 'stdout' | 'stderr'; readonly line: string }
-  | {
-      readonly type: 'step.finished'
-      readonly step: string
-      readonly service?: string | undefined
-      readonly ms: number
-      readonly outcome?: Outcome | undefined
-    }
-  | { readonly type: 'step.failed'; readonly step: string; readonly service?: string | undefined; readonly ms: number }
-  | {
-      readonly type: 'object'
-      readonly kind: string
-      readonly name: string
-      readonly namespace?: string | undefined
-      readonly outcome: Outcome
-    }
-  | { readonly type: 'service.ready'; readonly service: string; readonly workload: string; readonly ms: number }
-  | { readonly type: 'files.changed'; readonly count: number; readonly paths: readonly string[] }
-  | {
-      readonly type: 'action'
-      readonly service?: string | undefined
-      readonly do: 'sync' | 'rebuild' | 'rerender' | 'replan' | 'none'
-      readonly reason: string
-    }
-  | {
-      readonly type: 'synced'
-      readonly service: string
-      readonly container: string
-      readonly pod: string
-      readonly files: number
-      readonly bytes: number
-      readonly deleted: number
-      /** From the first file event to the container's last acknowledgement. */
-      readonly ms: number
-    }
-  | { readonly type: 'stale'; readonly service: string; readonly pod: string; readonly container: string; readonly files: number }
-  | { readonly type: 'forward.opened'; readonly service: string; readonly port: number; readonly url: string }
-  | {
-      readonly type: 'log'
-      readonly service: string
-      readonly pod: string
-      readonly container: string
-      readonly line: string
-      readonly ts: string
-    }
-  | ({ readonly type: 'problem' } & Problem)
-  | {
-      readonly type: 'problem.resolved'
-      readonly code: ProblemCode
-      readonly service?: string | undefined
-      readonly object?: string | undefined
-    }
-  | {
-      readonly type: 'run.finished'
-      readonly ok: boolean
-      readonly exitCode: number
-      readonly ms: number
-      readonly urls: Readonly<Record<string, string>>
-    }
+const told = <const Type extends string, const Entries extends v.ObjectEntries>(type: Type, entries: Entries) =>
+  v.strictObject({ v: v.literal(1), time, type: v.literal(type), ...entries })
 
-/** An event as readers get it: `v` is the version of this vocabulary, `time` is ISO 8601 in UTC. */
-export type Event = { readonly v: 1; readonly time: string } & EventBody
+/** One line of `--json`: `v` is the version of this vocabulary, `time` is ISO 8601 in UTC. */
+export const eventSchema = v.variant('type', [
+  told('run.started', { command: text, project: text, env: text, profile: text, version: text }),
+  told('step.started', { step: text, service: v.optional(text) }),
+  told('step.output', { step: text, stream: v.picklist(['stdout', 'stderr']), line: text }),
+  told('step.finished', { step: text, service: v.optional(text), ms, outcome: v.optional(outcomeSchema) }),
+  told('step.failed', { step: text, service: v.optional(text), ms }),
+  told('object', { kind: text, name: text, namespace: v.optional(text), outcome: outcomeSchema }),
+  told('service.ready', { service: text, workload: text, ms }),
+  /** The first 20 of the paths, relative to the project. */
+  told('files.changed', { count, paths: v.array(text) }),
+  told('action', {
+    service: v.optional(text),
+    do: v.picklist(['sync', 'rebuild', 'rerender', 'replan', 'none']),
+    reason: text,
+  }),
+  told('synced', {
+    service: text,
+    pod: text,
+    container: text,
+    files: count,
+    bytes: count,
+    deleted: count,
+    /** From the first file event to the container's last acknowledgement. */
+    ms,
+    /** The program was started again with the new files. */
+    restarted: v.optional(v.boolean()),
+    /** Where the time went; the parts add up to `ms`. */
+    stages: v.optional(
+      v.strictObject({ debounce: v.optional(ms), hash: v.optional(ms), send: v.optional(ms), ack: v.optional(ms) }),
+    ),
+  }),
+  /** A container that does not yet hold the working tree. */
+  told('stale', { service: text, pod: text, container: text, files: count }),
+  told('restarted', { service: text, pod: v.optional(text), container: text, ms }),
+  told('forward.opened', { service: text, port: count, url: text }),
+  /** `ts`: when the container wrote it, ISO 8601 with nanoseconds. */
+  told('log', { service: text, pod: text, container: text, line: text, ts: text }),
+  told('problem', problemEntries),
+  told('problem.resolved', { code, service: v.optional(text), object: v.optional(text) }),
+  told('run.finished', { ok: v.boolean(), exitCode: count, ms, urls }),
+])
+
+type Immutable<T> = T extends readonly (infer Item)[]
+  ? readonly Immutable<Item>[]
+  : T extends object
+    ? { readonly [key in keyof T]: Immutable<T[key]> }
+    : T
+
+type WithoutHead<T> = T extends unknown ? Omit<T, 'v' | 'time'> : never
+
+/** An event as readers get it. */
+export type Event = Immutable<v.InferOutput<typeof eventSchema>>
+
+/** An event as it is told: the bus puts `v` and `time` to it. */
+export type EventBody = WithoutHead<Event>
+
+/** How a step or an object came out. */
+export type Outcome = v.InferOutput<typeof outcomeSchema>
+
+/** A failure or a warning as it is told: what, why, what to do. */
+export type Problem = Omit<Extract<Event, { readonly type: 'problem' }>, 'v' | 'time' | 'type'>

@@ -41,6 +41,8 @@ export function plain(out: { write(text: string): unknown }, { verbose, quiet }:
         )
       case 'stale':
         return say(`${event.service}: ${event.pod} lacks ${event.files} files`)
+      case 'restarted':
+        return say(`↻ ${event.service}: ${event.container} restarted after ${event.ms} ms`)
       case 'forward.opened':
         return say(`→ ${event.service} ${event.url}`)
       case 'log':
