@@ -38,6 +38,24 @@ const buildSpec = v.strictObject({
   dockerfile: v.optional(text, 'Dockerfile'),
   target: v.optional(text),
   args: v.optional(names, {}),
+  /** Patterns below the context: a change of such a file builds again, also where a sync rule covers it. */
+  rebuildOn: v.optional(texts, []),
+})
+
+/** A program and its arguments; one text is a line for `sh -c`. */
+const command = v.union([text, v.pipe(texts, v.minLength(1, 'a program and its arguments'))])
+
+/** What happens to the program after a sync: it reads files anew by itself, or is restarted in place, with its container, by a signal or by a command. */
+const restart = v.union([
+  v.picklist(['none', 'process', 'container']),
+  v.strictObject({ signal: v.pipe(text, v.regex(/^SIG[A-Z0-9]+$/, 'a signal such as SIGHUP')) }),
+  v.strictObject({ command }),
+])
+
+const syncRun = v.strictObject({
+  /** Patterns below `from`: a sync of such a file runs the command in the container, before a restart. */
+  paths: v.pipe(texts, v.minLength(1, 'at least one pattern')),
+  command,
 })
 
 const syncRule = v.strictObject({
@@ -47,6 +65,9 @@ const syncRule = v.strictObject({
   to: v.pipe(text, v.startsWith('/', 'an absolute path in the container')),
   /** Patterns below `from` that are never synced. */
   ignore: v.optional(texts, []),
+  /** Default: inferred from the program that runs, and shown. */
+  restart: v.optional(restart),
+  run: v.optional(v.array(syncRun), []),
 })
 
 const portSpec = v.strictObject({
@@ -98,6 +119,8 @@ export const configSchema = v.strictObject({
   /** Files and directories of production manifests, relative to the config file. */
   manifests: v.pipe(v.array(text), v.minLength(1, 'at least one file or directory')),
   services: v.optional(v.record(label(40), serviceSpec), {}),
+  /** Patterns below the config's directory that are neither watched nor synced, written as in a .gitignore. */
+  ignore: v.optional(texts, []),
   profiles: v.optional(v.record(text, profileSchema), {}),
 })
 
@@ -108,6 +131,8 @@ export type Profile = v.InferOutput<typeof profileSchema>
 export type ClusterSpec = Config['cluster']
 export type KindSpec = v.InferOutput<typeof kindSpec>
 export type BuildSpec = v.InferOutput<typeof buildSpec>
+export type Restart = v.InferOutput<typeof restart>
+export type SyncRun = v.InferOutput<typeof syncRun>
 export type SyncRule = v.InferOutput<typeof syncRule>
 export type PortSpec = v.InferOutput<typeof portSpec>
 export type ServiceSpec = v.InferOutput<typeof serviceSpec>

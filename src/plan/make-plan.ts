@@ -56,6 +56,7 @@ export function makePlan({ config, directory, env, profileName, profile }: PlanI
       hostPorts: services.flatMap((service) => service.ports.flatMap((port) => (port.host === undefined ? [] : [port.host]))),
     },
     sources: config.manifests,
+    ignore: config.ignore,
     services: inDependencyOrder(services),
   }
 }

@@ -13,6 +13,8 @@ export interface Plan {
   readonly profile: Profile
   readonly cluster: ClusterPlan
   readonly sources: readonly string[]
+  /** Patterns as in a .gitignore: what is neither watched nor synced. */
+  readonly ignore: readonly string[]
   /** In the order of `dependsOn`: what is depended on comes first. */
   readonly services: readonly ServicePlan[]
 }

@@ -15,12 +15,13 @@ const config: Config = {
     web: {
       ...service,
       image: 'shop/web',
-      build: { context: 'web', dockerfile: 'Dockerfile', target: undefined, args: {} },
-      sync: [{ from: 'web/src', to: '/app', ignore: [] }],
+      build: { context: 'web', dockerfile: 'Dockerfile', target: undefined, args: {}, rebuildOn: [] },
+      sync: [{ from: 'web/src', to: '/app', ignore: [], restart: undefined, run: [] }],
       dependsOn: ['db'],
     },
     db: service,
   },
+  ignore: [],
   profiles: {},
 }
 const input = { config, directory: '/shop', env: 'default', profileName: 'dev', profile: {} }
