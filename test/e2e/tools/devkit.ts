@@ -22,9 +22,25 @@ export interface Run extends AsyncDisposable {
 export function devkit(
   bin: string,
   args: readonly string[],
-  { cwd, env }: { readonly cwd: string; readonly env: NodeJS.ProcessEnv },
+  {
+    cwd,
+    env,
+    uid,
+    onEvent,
+  }: {
+    readonly cwd: string
+    readonly env: NodeJS.ProcessEnv
+    /** User and group to run as. */
+    readonly uid?: number | undefined
+    readonly onEvent?: (event: AnyEvent) => void
+  },
 ): Run {
-  const child: ChildProcess = spawn(process.execPath, [bin, ...args, '--json'], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child: ChildProcess = spawn(process.execPath, [bin, ...args, '--json'], {
+    cwd,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(uid === undefined ? {} : { uid, gid: uid }),
+  })
   const events: AnyEvent[] = []
   const waiting = new Set<() => void>()
   let seen = 0
@@ -37,7 +53,11 @@ export function devkit(
   child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
     const lines = (rest + chunk).split('\n')
     rest = lines.pop() ?? ''
-    for (const line of lines) events.push(JSON.parse(line) as AnyEvent)
+    for (const line of lines) {
+      const event = JSON.parse(line) as AnyEvent
+      events.push(event)
+      onEvent?.(event)
+    }
     wake()
   })
   child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -11,6 +11,8 @@ const root = join(import.meta.dirname, '../../..')
  */
 export function installPacked(): { readonly bin: string; readonly remove: () => void } {
   const directory = mkdtempSync(join(tmpdir(), 'devkit-packed-'))
+  // tests run it as other users too
+  chmodSync(directory, 0o755)
   const npm = (args: readonly string[], cwd: string): void =>
     void execFileSync('npm', args, { cwd, stdio: ['ignore', 'ignore', 'inherit'] })
   npm(['pack', '--pack-destination', directory, '--loglevel=error'], root)
