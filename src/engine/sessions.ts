@@ -1,10 +1,11 @@
 import { join } from 'node:path'
 import { statusOf } from '../deploy/diagnosis/diagnosis.ts'
+import { DevkitError } from '../lib/errors.ts'
 import type { KubeObject } from '../lib/objects.ts'
 import type { Scope } from '../lib/scope.ts'
 import type { ServicePlan } from '../plan/plan.ts'
 import { difference, type Mapped, neverSynced, targetOf as targetPath } from '../sync/mapping.ts'
-import type { SyncSession } from '../sync/transport.ts'
+import { SyncGone, type SyncSession } from '../sync/transport.ts'
 import type { EngineRun } from './environment.ts'
 import { problemEvent, runStep } from './step.ts'
 import { imageFile, type Running, targetOf } from './up.ts'
@@ -85,27 +86,29 @@ export class Sessions {
         const known = this.#containers.get(id) ?? (await this.#enter(service, pod, id))
         const batch = difference(wanted, known.has)
         if (batch.writes.length === 0 && batch.deletes.length === 0) return
+        const step = { signal: this.#scope.signal, say: () => undefined }
         try {
           const session = await this.#stream(known.node)
-          const ack = await session.push({ id }, batch)
-          for (const { target } of batch.writes) {
-            const state = wanted.get(target)?.state
-            if (state) known.has.set(target, state.hash)
-          }
-          for (const target of batch.deletes) known.has.delete(target)
-          this.#run.bus.emit({
-            type: 'synced',
-            service: service.name,
-            container,
-            pod: pod.metadata.name,
-            ...ack,
-            ms: Date.now() - since,
-          })
+          const reference = { id, namespace: pod.metadata.namespace ?? '', pod: pod.metadata.name, name: container }
+          const roots = service.sync.map(({ to }) => to)
+          const ack = await session.push(reference, { roots, ...batch }, step)
+          const { files, bytes, deleted, sent, refused } = ack
+          for (const [target, hash] of sent) known.has.set(target, hash)
+          for (const target of batch.deletes) if (!refused.some((one) => one.target === target)) known.has.delete(target)
+          const result = { files, bytes, deleted, ms: Date.now() - since }
+          this.#run.bus.emit({ type: 'synced', service: service.name, container, pod: pod.metadata.name, ...result })
+          if (refused[0])
+            throw new DevkitError('SYNC-102', {
+              message: `A file could not be synced: ${refused[0].why}.`,
+              hint: 'Check that the path can be written in the container.',
+              detail: refused.map(({ why }) => why).join('\n'),
+              service: service.name,
+            })
         } catch (thrown) {
           // a container that has ended meanwhile is followed by another, which gets everything
           if (
             runningId(this.#running.live.get(`Pod/${pod.metadata.name}`) ?? pod, container) !== id ||
-            /has ended/.test(String(thrown))
+            (thrown instanceof SyncGone && thrown.reason === 'ended')
           )
             this.#containers.delete(id)
           else throw thrown
@@ -161,7 +164,7 @@ export class Sessions {
     if (open) return open
     const { parts } = this.#run
     const opening = runStep({ bus: this.#run.bus, signal: this.#scope.signal }, `stream/${node}`, (step) =>
-      parts.tools.transport.open(node, step),
+      parts.tools.transport.open({ node, kube: this.#running.kube }, step),
     )
     this.#streams.set(node, opening)
     opening.then(

@@ -1,9 +1,10 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { lstat, mkdir, readdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { mapLimited } from '../lib/async.ts'
+import { fileHash, linkHash } from '../lib/content.ts'
 
 /** What a path of the working tree is. `hash` covers kind, content (or a link's target) and the exec bit. */
 export type FileState =
@@ -16,10 +17,10 @@ export async function stateOf(path: string): Promise<FileState | undefined> {
     const found = await lstat(path)
     if (found.isSymbolicLink()) {
       const to = await readlink(path)
-      return { kind: 'link', hash: createHash('sha256').update(`link\0${to}`).digest('hex'), to }
+      return { kind: 'link', hash: linkHash(to), to }
     }
     if (!found.isFile()) return undefined
-    const hash = createHash('sha256').update(found.mode & 0o111 ? 'exec\0' : 'file\0')
+    const hash = fileHash(found.mode)
     // one read for the usual small file; a stream keeps memory bounded for the large one
     if (found.size <= 1024 * 1024) hash.update(await readFile(path))
     else await pipeline(createReadStream(path), hash)

@@ -19,7 +19,7 @@ export function targetOf(rule: SyncRule, directory: string, path: string): strin
 }
 
 /** What has to be sent so that a container that has `has` (target → hash) has `wanted`. Targets of `has` that are gone are deleted. */
-export function difference(wanted: ReadonlyMap<string, Mapped>, has: ReadonlyMap<string, string>): Batch {
+export function difference(wanted: ReadonlyMap<string, Mapped>, has: ReadonlyMap<string, string>): Omit<Batch, 'roots'> {
   const writes: FileWrite[] = []
   for (const [target, { source, state }] of wanted) {
     if (has.get(target) === state.hash) continue

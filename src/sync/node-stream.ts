@@ -2,16 +2,26 @@ import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
 import type { Readable } from 'node:stream'
 import type { EngineStream, Host } from '../host/host.ts'
-import { DevkitError } from '../lib/errors.ts'
+import { fileHash, linkHash } from '../lib/content.ts'
 import { nodeScript } from './node-script.ts'
-import type { Ack, Batch, ContainerRef, FileWrite, SyncSession, SyncTransport } from './transport.ts'
+import {
+  type Ack,
+  type Batch,
+  type ContainerRef,
+  type FileWrite,
+  type Refusal,
+  SyncGone,
+  type SyncSession,
+  type SyncTransport,
+} from './transport.ts'
 
 const partBytes = 256 * 1024
 
 /** One stream per node through the engine's API: reaches any container by its root under /proc, however it was made. */
 export function nodeStream({ engine }: Pick<Host, 'engine'>): SyncTransport {
   return {
-    async open(node, step) {
+    way: 'node stream',
+    async open({ node }, step) {
       const stream = await (await engine()).open(node, ['perl', '-e', nodeScript], step.signal)
       const session = new NodeSession(node, stream)
       await session.ready
@@ -22,6 +32,7 @@ export function nodeStream({ engine }: Pick<Host, 'engine'>): SyncTransport {
 
 /** A change that was sent: '' or what went wrong, once the node has answered. */
 interface Pending {
+  readonly target: string
   readonly answer: Promise<string>
 }
 
@@ -48,40 +59,69 @@ class NodeSession implements SyncSession {
 
   async push(container: ContainerRef, batch: Batch): Promise<Ack> {
     const acks: Pending[] = []
+    const sent = new Map<string, string>()
     let bytes = 0
     const work = async (): Promise<void> => {
       for (const path of batch.deletes) acks.push(await this.#change(container, 'D', path, 0, ''))
       for (const write of batch.writes) {
-        acks.push(await this.#write(container, write))
+        acks.push(await this.#write(container, write, sent))
         bytes += write.kind === 'file' ? write.bytes : 0
       }
     }
-    const sent = this.#sending.then(work)
-    this.#sending = sent.catch(() => undefined)
-    await sent
-    const failures = [...new Set((await Promise.all(acks.map(({ answer }) => answer))).filter((said) => said !== ''))]
-    if (failures.length > 0)
-      throw new DevkitError('SYNC-102', {
-        message: `A file could not be synced: ${failures[0]}.`,
-        hint: 'Check that the path can be written in the container.',
-        detail: failures.join('\n'),
-      })
-    return { files: batch.writes.length, bytes, deleted: batch.deletes.length }
+    const done = this.#sending.then(work)
+    this.#sending = done.catch(() => undefined)
+    await done
+    const refused: Refusal[] = []
+    for (const { target, answer } of acks) {
+      const why = await answer
+      if (why.endsWith('has ended')) throw new SyncGone('ended', `${container.pod}/${container.name} runs no more.`)
+      if (why === '') continue
+      sent.delete(target)
+      refused.push({ target, reason: 'other', why })
+    }
+    const lost = new Set(refused.map(({ target }) => target))
+    return {
+      files: batch.writes.filter(({ target }) => !lost.has(target)).length,
+      bytes,
+      deleted: batch.deletes.filter((target) => !lost.has(target)).length,
+      sent,
+      inPlace: [],
+      kept: [],
+      refused,
+    }
   }
 
-  async #write(container: ContainerRef, write: FileWrite): Promise<Pending> {
+  async probe(): Promise<readonly number[]> {
+    return []
+  }
+
+  async signal(): Promise<void> {}
+
+  async tell(): Promise<boolean> {
+    return false
+  }
+
+  async #write(container: ContainerRef, write: FileWrite, sent: Map<string, string>): Promise<Pending> {
     switch (write.kind) {
       case 'directory':
         return this.#change(container, 'M', write.target, write.mode, '')
       case 'link':
+        sent.set(write.target, linkHash(write.to))
         return this.#change(container, 'L', write.target, 0, write.to)
       case 'file': {
         let op: 'F' | 'A' = 'F'
-        for await (const part of createReadStream(write.source, { highWaterMark: partBytes })) {
+        const hash = fileHash(write.mode)
+        const parts =
+          typeof write.source === 'string'
+            ? createReadStream(write.source, { highWaterMark: partBytes })
+            : [Buffer.from(write.source)]
+        for await (const part of parts) {
+          hash.update(part as Buffer)
           await this.#send([op, '0', container.id, write.target, '0', part as Buffer])
           op = 'A'
         }
         if (op === 'F') await this.#send([op, '0', container.id, write.target, '0', ''])
+        sent.set(write.target, hash.digest('hex'))
         return this.#change(container, 'C', write.target, write.mode, '')
       }
     }
@@ -93,7 +133,7 @@ class NodeSession implements SyncSession {
     const answer = this.#expect(sequence)
     answer.catch(() => undefined)
     await this.#send([op, sequence, container.id, path, String(mode), data])
-    return { answer }
+    return { target: path, answer }
   }
 
   #expect(sequence: string): Promise<string> {
@@ -127,11 +167,8 @@ class NodeSession implements SyncSession {
     this.#waiting.clear()
   }
 
-  #lost(): DevkitError {
-    return new DevkitError('SYNC-101', {
-      message: `The stream into the node ${this.#node} ended${this.#error ? `: ${this.#error.trim()}` : ''}.`,
-      hint: 'devkit opens it again when the node is back.',
-    })
+  #lost(): SyncGone {
+    return new SyncGone('lost', `The stream into the node ${this.#node} ended${this.#error ? `: ${this.#error.trim()}` : ''}.`)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
