@@ -37,7 +37,8 @@ export async function startEngine(places: Places, programs: string, { say, signa
   const child = spawn(join(programs, 'usr/sbin/dockerd'), args, {
     detached: true,
     stdio: ['ignore', out, out],
-    env: { ...process.env, PATH: engineEnv(places, programs)['PATH'], DOCKER_HOST: undefined },
+    // no mark of whoever starts it: the engine outlives them
+    env: Object.fromEntries(Object.entries(engineEnv(places, programs)).filter(([name]) => !/^(DEVKIT|DOCKER)_/.test(name))),
   })
   child.unref()
   let ended: string | undefined

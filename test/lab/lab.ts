@@ -43,7 +43,7 @@ export async function labUp(voice: Voice, places: Places = placesOf(process.env)
     return settings
   }
   checkMachine()
-  return locked(join(places.cache, 'lock'), voice.say, voice.signal, async () => {
+  return locked(join(places.cache, 'lock'), 'Another run of the lab', voice, async () => {
     await build(places, at, key, voice)
     writeSettings(places.settings, settings)
     return settings
@@ -301,7 +301,7 @@ export async function labStatus(places: Places = placesOf(process.env)): Promise
 
 /** Ends the engine with everything in it; caches and the settings file stay. */
 export async function labDown(voice: Voice, places: Places = placesOf(process.env)): Promise<void> {
-  await locked(join(places.cache, 'lock'), voice.say, voice.signal, () => stopEngine(places, voice))
+  await locked(join(places.cache, 'lock'), 'Another run of the lab', voice, () => stopEngine(places, voice))
 }
 
 /** Removes all that the lab made, but for Debian's packages. */

@@ -1,8 +1,10 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { locked, startOf } from '../../lab/lock.ts'
+import { locked } from '../../lab/lock.ts'
 import { recipeKey } from '../../lab/recipe.ts'
 import { removeSettings, settingsFor, writeSettings } from '../../lab/settings.ts'
 
@@ -20,47 +22,60 @@ test('two runs come one after the other, and the second says for whom it waits',
   const order: string[] = []
   const release = Promise.withResolvers<void>()
   const waiting = Promise.withResolvers<void>()
-  const first = locked(
-    file,
-    () => undefined,
-    signal,
-    async () => {
-      await release.promise
-      order.push('first')
-    },
-  )
-  const second = locked(
-    file,
-    (line) => {
-      said.push(line)
-      waiting.resolve()
-    },
-    signal,
-    async () => void order.push('second'),
-  )
+  const quiet = { say: () => undefined, signal }
+  const first = locked(file, 'Another run', quiet, async () => {
+    await release.promise
+    order.push('first')
+  })
+  const say = (line: string): void => {
+    said.push(line)
+    waiting.resolve()
+  }
+  const second = locked(file, 'Another run', { say, signal }, async () => void order.push('second'))
   await waiting.promise
   release.resolve()
   await Promise.all([first, second])
   expect(order).toEqual(['first', 'second'])
-  expect(said).toEqual([expect.stringContaining(`pid ${process.pid}`)])
+  expect(said).toEqual([`Another run (pid ${process.pid}) is at work; waiting for it.`])
 })
 
-test('the lock of a process that is gone, or whose pid is another’s now, is taken over', async () => {
+test('the lock of a process that is killed goes to one of those who wait, and to one at a time', async () => {
   const file = join(directory, 'lock')
-  for (const holder of [
-    { pid: 2 ** 22 + 1, started: '1' },
-    { pid: process.pid, started: `${startOf(process.pid)}0` },
-  ]) {
-    writeFileSync(file, JSON.stringify(holder))
-    expect(
-      await locked(
-        file,
-        () => undefined,
-        signal,
-        async () => 'mine',
-      ),
-    ).toBe('mine')
-  }
+  const hold = `import { locked } from ${JSON.stringify(join(import.meta.dirname, '../../lab/lock.ts'))}
+await locked(${JSON.stringify(file)}, '', { say() {}, signal: new AbortController().signal }, () => new Promise(() => { console.log('held'); setInterval(() => {}, 1000) }))`
+  const holder = spawn(process.execPath, ['--input-type=module', '--eval', hold], { stdio: ['ignore', 'pipe', 'inherit'] })
+  await once(holder.stdout, 'data')
+  let inside = 0
+  let most = 0
+  const told = Promise.withResolvers<void>()
+  const waiters = Array.from({ length: 5 }, () =>
+    locked(file, 'Another run', { say: () => told.resolve(), signal }, async () => {
+      most = Math.max(most, ++inside)
+      await new Promise(setImmediate)
+      inside -= 1
+    }),
+  )
+  await told.promise
+  expect(most).toBe(0)
+  holder.kill('SIGKILL')
+  await Promise.all(waiters)
+  expect(most).toBe(1)
+})
+
+test('a wait can be interrupted', async () => {
+  const file = join(directory, 'lock')
+  const release = Promise.withResolvers<void>()
+  const holder = locked(file, 'Another run', { say: () => undefined, signal }, () => release.promise)
+  const interrupt = new AbortController()
+  const waiter = locked(
+    file,
+    'Another run',
+    { say: () => interrupt.abort(new Error('enough')), signal: interrupt.signal },
+    async () => undefined,
+  )
+  await expect(waiter).rejects.toThrow('enough')
+  release.resolve()
+  await holder
 })
 
 test('the key follows the content and the names of the recipe', () => {
