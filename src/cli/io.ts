@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { DevkitError, problems } from '../lib/errors.ts'
 
 /** Everything a run gets from the process. */
@@ -7,6 +8,7 @@ export interface Io {
   readonly cwd: string
   readonly stdout: Output
   readonly stderr: Output
+  /** Aborts with `Interrupted` when the run is ended from outside, with anything else at a defect that nobody awaited. */
   readonly signal: AbortSignal
 }
 
@@ -24,11 +26,21 @@ export interface GlobalFlags {
   readonly env: string
   readonly output?: 'pretty' | 'plain' | 'json'
   readonly json?: boolean
-  readonly timeout: string
+  readonly timeout?: string
   readonly yes?: boolean
   readonly verbose?: boolean
   readonly quiet?: boolean
   readonly color: boolean
+}
+
+/** Whether the run speaks to a program. */
+export function isJson({ json, output }: Pick<GlobalFlags, 'json' | 'output'>): boolean {
+  return json === true || output === 'json'
+}
+
+/** The directory that the run acts in. */
+export function directoryOf({ cwd }: Io, flags: Pick<GlobalFlags, 'cwd'>): string {
+  return resolve(cwd, flags.cwd ?? '.')
 }
 
 /** The exit code that a failure ends a run with. */

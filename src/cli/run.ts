@@ -1,6 +1,7 @@
-import type { Command } from 'commander'
-import { Bus } from '../events/bus.ts'
+import type { Command, CommanderError } from 'commander'
 import { DevkitError, Interrupted } from '../lib/errors.ts'
+import { nearest } from '../lib/nearest.ts'
+import { type Flag, globalFlags, helpText, nameOf, type Verb, verbs } from './command-line.ts'
 import { exitCodeOf, type GlobalFlags, type Io } from './io.ts'
 import { version } from './version.ts'
 
@@ -8,58 +9,27 @@ import { version } from './version.ts'
 export async function run(io: Io): Promise<number> {
   const { Command, CommanderError, Option } = await import('commander')
   let exitCode = 0
-  const program = new Command('devkit')
-    .description('The production stack on this machine, and every save in it.')
-    .version(version, '-V, --version')
-    .exitOverride()
-    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: () => undefined })
-    .showSuggestionAfterError(true)
-    .helpCommand(false)
-  const global = (command: Command): Command =>
+  const option = ({ flag, summary, choices, preset }: Flag) => {
+    const made = new Option(flag, summary)
+    if (choices) made.argParser(oneOf(flag, choices))
+    return preset === undefined ? made : made.default(preset)
+  }
+  const set = (command: Command, verb?: Verb): Command =>
     command
-      .option('-C, --cwd <dir>', 'run as if started there')
-      .option('--config <file>', 'config file; default: the nearest devkit.config.ts upwards')
-      .option('-p, --profile <name>', 'profile laid over the production manifests (default: dev)')
-      .option('-e, --env <name>', 'a second environment of the same project', 'default')
-      .addOption(
-        new Option('-o, --output <format>', 'default: pretty on a terminal, else plain').choices(['pretty', 'plain', 'json']),
-      )
-      .option('--json', 'the same as --output json')
-      .option('--timeout <time>', 'for each workload to become ready, such as 90s or 5m', '5m')
-      .option('--yes', 'answer yes to every question')
-      .option('-v, --verbose', 'more of what happens')
-      .option('-q, --quiet', 'results and problems only')
-      .option('--no-color', 'no colours')
-  const verb = (name: string, text: string): Command => global(program.command(name).description(text).exitOverride())
-  const act =
-    (
-      work: (
-        flags: GlobalFlags & Record<string, unknown>,
-        words: readonly string[],
-        verbs: typeof import('./verbs.ts'),
-      ) => Promise<number>,
-    ) =>
-    async (...args: unknown[]): Promise<void> => {
-      const command = args.at(-1) as Command
-      exitCode = await work(command.opts(), command.args, await import('./verbs.ts'))
-    }
-  verb('up [service...]', 'cluster, images, apply, ready, URLs; a second run changes nothing').action(
-    act((flags, words, verbs) => verbs.upVerb(io, flags, words)),
-  )
-  verb('watch [service...]', 'up, then every save into the running containers').action(
-    act((flags, words, verbs) => verbs.watchVerb(io, flags, words)),
-  )
-  verb('down', 'remove what devkit made for this environment').action(act((flags, _, verbs) => verbs.downVerb(io, flags)))
-  verb('status', 'services, workloads, images and URLs')
-    .option('--check', 'exit 1 when something is not ready')
-    .action(act((flags, _, verbs) => verbs.statusVerb(io, flags)))
-  verb('render', 'the manifests as they would be applied')
-    .option('--out <dir>', 'write a file per object there')
-    .action(act((flags, _, verbs) => verbs.renderVerb(io, flags)))
-  verb('config', 'the resolved config and plan')
-    .option('--machine', 'what devkit knows of this machine')
-    .action(act((flags, _, verbs) => verbs.configVerb(io, flags)))
-  const usage = (message: string): DevkitError => new DevkitError('CONFIG-001', { message, hint: 'See `devkit --help`.' })
+      .exitOverride()
+      .configureHelp({ formatHelp: () => helpText(verb) })
+      .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: () => undefined })
+      .showSuggestionAfterError(false)
+  const program = set(new Command('devkit')).version(version, '-V, --version').helpCommand(false)
+  for (const flag of globalFlags) program.addOption(option(flag))
+  for (const verb of verbs) {
+    const command = set(program.command(verb.usage), verb)
+    for (const flag of verb.flags ?? []) command.addOption(option(flag))
+    command.action(async () => {
+      const act = await verb.load()
+      exitCode = await act(io, command.optsWithGlobals<GlobalFlags & Readonly<Record<string, unknown>>>(), command.args)
+    })
+  }
   try {
     if (io.argv.length === 0) {
       io.stdout.write(program.helpInformation())
@@ -68,30 +38,58 @@ export async function run(io: Io): Promise<number> {
     await program.parseAsync([...io.argv], { from: 'user' })
     return exitCode
   } catch (thrown) {
-    if (io.signal.aborted || thrown instanceof Interrupted) return 130
-    if (thrown instanceof CommanderError) {
-      if (thrown.exitCode === 0) return 0
-      return await report(
-        io,
-        usage(
-          `${thrown.message
-            .replace(/^error: /, '')
-            .replaceAll('\n', ' ')
-            .replace(/\.$/, '')}.`,
-        ),
-      )
-    }
-    return await report(io, thrown)
+    if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0
+    if (io.signal.reason instanceof Interrupted || thrown instanceof Interrupted) return 130
+    return await report(io, thrown instanceof CommanderError ? usageError(thrown, io.argv) : thrown)
   }
+}
+
+function oneOf(flag: string, choices: readonly string[]) {
+  return (value: string): string => {
+    if (choices.includes(value)) return value
+    throw wrong(
+      `'${value}' is no value of ${flag.replace(/ <.*/, '')}.`,
+      nearest(value, choices),
+      `It is one of ${choices.join(', ')}.`,
+    )
+  }
+}
+
+/** What commander found wrong, with the right word where one is near. */
+function usageError({ code, message }: CommanderError, argv: readonly string[]): DevkitError {
+  const said = `${message
+    .replace(/^error: /, '')
+    .replaceAll('\n', ' ')
+    .replace(/\.$/, '')}.`
+  const word = /'([^']+)'/.exec(message)?.[1] ?? ''
+  if (code === 'commander.unknownCommand') return wrong(`There is no verb '${word}'.`, nearest(word, verbs.map(nameOf)))
+  if (code === 'commander.unknownOption') {
+    const verb = verbs.find((candidate) => argv.includes(nameOf(candidate)))
+    const known = [...globalFlags, ...(verb?.flags ?? [])].flatMap(({ flag }) => flag.match(/--[a-z-]+/g) ?? [])
+    return wrong(
+      `There is no flag '${word}'${verb ? ` for ${nameOf(verb)}` : ''}.`,
+      nearest(word.replace(/=.*/, ''), [...known, '--help', '--version']),
+    )
+  }
+  return wrong(`${said.charAt(0).toUpperCase()}${said.slice(1)}`)
+}
+
+function wrong(message: string, meant?: string, hint = 'See `devkit --help`.'): DevkitError {
+  return new DevkitError('CONFIG-001', { message, hint: meant === undefined ? hint : `Did you mean ${meant}? ${hint}` })
 }
 
 /** Tells what ended a run that had no voice of its own yet. */
 async function report(io: Io, thrown: unknown): Promise<number> {
-  const { problemEvent } = await import('../engine/step.ts')
-  const json = io.argv.includes('--json') || io.argv.join(' ').includes('output json')
+  const [{ problemEvent }, { Bus }, { openVoice }] = await Promise.all([
+    import('../engine/step.ts'),
+    import('../events/bus.ts'),
+    import('./voice.ts'),
+  ])
+  const json = io.argv.includes('--json') || /(?:^| )(?:-o|--output)[ =]?json(?: |$)/.test(io.argv.join(' '))
   const bus = new Bus()
-  if (json) bus.subscribe((await import('../ui/json.ts')).json(io.stdout))
-  else bus.subscribe((await import('../ui/plain.ts')).plain(io.stderr, { verbose: false, quiet: false }))
+  const voice = await openVoice(io, { json, quiet: true })
+  bus.subscribe(voice.listener)
   bus.emit(problemEvent(thrown))
+  await voice.close()
   return exitCodeOf(thrown)
 }

@@ -1,0 +1,27 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { applyProfile, renderSource } from '../../engine/render.ts'
+import type { KubeObject } from '../../lib/objects.ts'
+import { directoryOf, type GlobalFlags, type Io, isJson } from '../io.ts'
+import { loadPlan, openParts } from '../parts.ts'
+
+/** `devkit render` */
+export async function renderVerb(io: Io, flags: GlobalFlags & { readonly out?: string }): Promise<number> {
+  const { plan } = await loadPlan(io, flags)
+  const { stringify } = await import('yaml')
+  const source = await renderSource(plan, await openParts(io), io)
+  const manifests = flags.profile === 'production' ? source.manifests : applyProfile(plan, source, new Map())
+  const objects = manifests.map(({ object }) => object)
+  const text = (object: KubeObject): string => stringify(object, { lineWidth: 0, aliasDuplicateObjects: false })
+  if (flags.out !== undefined) {
+    const directory = resolve(directoryOf(io, flags), flags.out)
+    await mkdir(directory, { recursive: true })
+    for (const object of objects) await writeFile(join(directory, fileName(object)), text(object))
+  } else if (isJson(flags)) io.stdout.write(`${JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects })}\n`)
+  else io.stdout.write(objects.map(text).join('---\n'))
+  return 0
+}
+
+function fileName({ kind, metadata: { namespace, name } }: KubeObject): string {
+  return `${[namespace, kind, name].filter(Boolean).join('_').toLowerCase()}.yaml`
+}

@@ -1,0 +1,68 @@
+import type { EngineRun } from '../engine/environment.ts'
+import { problemEvent } from '../engine/step.ts'
+import { Bus } from '../events/bus.ts'
+import { DevkitError, Interrupted } from '../lib/errors.ts'
+import { Scope } from '../lib/scope.ts'
+import type { Plan } from '../plan/plan.ts'
+import { exitCodeOf, type GlobalFlags, type Io, isJson } from './io.ts'
+import { loadPlan, openParts } from './parts.ts'
+import { version } from './version.ts'
+import { openVoice } from './voice.ts'
+
+/** How a plan is read again after its config changed. */
+export interface Reload {
+  readonly files: readonly string[]
+  readonly load: () => Promise<Plan>
+}
+
+/** The work of a verb; resolves with service → URL. */
+export type Work = (plan: Plan, run: EngineRun, scope: Scope, reload: Reload) => Promise<Readonly<Record<string, string>>>
+
+/** A verb that does something: its events, its scope, its exit code. */
+export async function running(io: Io, flags: GlobalFlags, command: string, work: Work): Promise<number> {
+  const began = performance.now()
+  const bus = new Bus()
+  const voice = await openVoice(io, flags)
+  bus.subscribe(voice.listener)
+  const scope = new Scope()
+  const abort = (): void => void scope.close(io.signal.reason).catch(() => undefined)
+  io.signal.addEventListener('abort', abort, { once: true })
+  if (io.signal.aborted) abort()
+  let exitCode = 0
+  let urls: Readonly<Record<string, string>> = {}
+  const tell = (thrown: unknown): void => {
+    if (io.signal.reason instanceof Interrupted) exitCode = command === 'watch' ? 0 : 130
+    else {
+      const failure = io.signal.aborted ? io.signal.reason : thrown
+      bus.emit(problemEvent(failure))
+      exitCode = exitCodeOf(failure)
+    }
+  }
+  try {
+    const { plan, file } = await loadPlan(io, flags)
+    bus.emit({ type: 'run.started', command, project: plan.project, env: plan.env, profile: plan.profileName, version })
+    const run: EngineRun = { bus, signal: scope.signal, parts: await openParts(io), timeoutMs: milliseconds(flags.timeout) }
+    urls = await work(plan, run, scope, { files: [file], load: async () => (await loadPlan(io, flags)).plan })
+  } catch (thrown) {
+    tell(thrown)
+  } finally {
+    io.signal.removeEventListener('abort', abort)
+    await scope.close(io.signal.reason).catch(tell)
+  }
+  bus.emit({ type: 'run.finished', ok: exitCode === 0, exitCode, ms: Math.round(performance.now() - began), urls })
+  await voice.close()
+  // what was said on the same terminal is not said twice
+  const seen = io.stdout.isTTY && io.stderr.isTTY && !flags.quiet
+  if (!isJson(flags) && exitCode === 0 && !seen)
+    for (const [service, url] of Object.entries(urls)) io.stdout.write(`${service} ${url}\n`)
+  return exitCode
+}
+
+/** `90s`, `5m`, `1h` in ms. @throws CONFIG-001 */
+export function milliseconds(time = '5m'): number {
+  const [, amount, unit = 's'] = /^(\d+)(ms|s|m|h)?$/.exec(time) ?? []
+  const factor = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[unit]
+  if (amount === undefined || factor === undefined)
+    throw new DevkitError('CONFIG-001', { message: `'${time}' is no time.`, hint: 'Write 90s, 5m or 1h.' })
+  return Number(amount) * factor
+}
