@@ -1,6 +1,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { EngineContainer, Host } from '../host/host.ts'
+import { delay } from '../lib/async.ts'
 import { DevkitError } from '../lib/errors.ts'
 import type { Step } from '../lib/step.ts'
 import { accessOf, withAccess, withoutAccess } from './kubeconfig.ts'
@@ -44,9 +45,10 @@ export function kind(parts: KindParts): ClusterProvider {
 
   return {
     find,
-    async ensure(request, ports, step) {
+    async ensure(request, ports, step, nodesRun = () => undefined) {
       const found = await find(request, step)
-      if (found.state === 'absent') return { cluster: await create(parts, request, ports, step), outcome: 'created' }
+      if (found.state === 'absent')
+        return { cluster: await create(parts, request, { ports, nodesRun }, step), outcome: 'created' }
       const { cluster, state } = found
       if (!(await parts.files.exists(cluster.kubeconfig))) await exportKubeconfig(parts, cluster, step)
       if (state === 'running') return { cluster, outcome: 'unchanged' }
@@ -109,7 +111,7 @@ async function madeByDevkit(parts: KindParts, { name }: Cluster, project: string
 async function create(
   parts: KindParts,
   { name, project, spec }: ClusterRequest,
-  ports: readonly PortMapping[],
+  { ports, nodesRun }: { readonly ports: readonly PortMapping[]; readonly nodesRun: (nodes: readonly string[]) => void },
   step: Step,
 ): Promise<Cluster> {
   const madeNetwork = !(await (await parts.engine()).networkExists(network))
@@ -130,6 +132,8 @@ async function create(
     ...(image === undefined ? [] : ['--image', image]),
   ]
   let made = false
+  const working = new AbortController()
+  void nodesOf(parts, name, AbortSignal.any([step.signal, working.signal])).then(nodesRun, () => undefined)
   try {
     const { exitCode, tail } = await parts.exec('kind', args, step, { stdin: config })
     if (exitCode === 'missing') throw kindMissing()
@@ -141,7 +145,21 @@ async function create(
     made = true
     return cluster
   } finally {
+    working.abort()
     if (!made) await discard(parts, name)
+  }
+}
+
+/** The nodes of a cluster that is being made, once their containerd answers: seconds after their start, long before kubeadm is done. */
+async function nodesOf({ engine }: KindParts, name: string, signal: AbortSignal): Promise<readonly string[]> {
+  for (;;) {
+    const docker = await engine()
+    const nodes = (await docker.containersWithLabel(`${label}=${name}`)).filter(({ state }) => state === 'running')
+    // a node that has begun this moment may not yet take an exec
+    const answers = nodes.map(({ name: node }) => docker.run(node, ['ctr', 'version'], { signal }).catch(() => undefined))
+    if (nodes.length > 0 && (await Promise.all(answers)).every((answer) => answer?.exitCode === 0))
+      return nodes.map((node) => node.name)
+    await delay(250, signal)
   }
 }
 

@@ -4,8 +4,16 @@ import type { Step } from '../lib/step.ts'
 /** Makes, finds and removes clusters of one sort. A cluster that it did not make is never touched. */
 export interface ClusterProvider {
   find(request: ClusterRequest, step: Step): Promise<ClusterState>
-  /** The cluster, running: created, started or just found. `ports` are those that it is made with when it is made now. */
-  ensure(request: ClusterRequest, ports: readonly PortMapping[], step: Step): Promise<EnsuredCluster>
+  /**
+   * The cluster, running: created, started or just found. `ports` are those that it is made with when it is made now.
+   * `nodesRun` is told the nodes as soon as they can take images, which is long before a new cluster is done.
+   */
+  ensure(
+    request: ClusterRequest,
+    ports: readonly PortMapping[],
+    step: Step,
+    nodesRun?: (nodes: readonly string[]) => void,
+  ): Promise<EnsuredCluster>
   /** Removes the cluster and all that came with it. Nothing there is fine. */
   remove(request: ClusterRequest, step: Step): Promise<void>
 }

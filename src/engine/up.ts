@@ -9,7 +9,8 @@ import { untilReady } from '../deploy/readiness.ts'
 import type { Outcome } from '../events/event.ts'
 import { choosePorts, mappedService, mappingFor, type PortBook, portBookFile } from '../forward/mapped.ts'
 import type { Kube } from '../kube/kube.ts'
-import { mapLimited } from '../lib/async.ts'
+import { abortable, mapLimited } from '../lib/async.ts'
+import { messageOf } from '../lib/errors.ts'
 import { isWorkload, type KubeObject, type Manifest, nameOf } from '../lib/objects.ts'
 import type { Scope } from '../lib/scope.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
@@ -40,8 +41,8 @@ export type Reuse = (service: ServicePlan, kube: Kube) => Promise<Image | undefi
 /**
  * Brings the environment up; what it opens belongs to `scope`.
  *
- *   render offline ─► check the holder ─┬─► cluster ─┐
- *                                       └─► builds ──┴─► deliver ─► apply ─► each service when those it depends on are ready
+ *   render offline ─► check the holder ─┬─► cluster: nodes run ─┬─► is made ─┐
+ *                                       └─► builds ─────────────┴─► deliver ─┴─► apply ─► each service when those it depends on are ready
  */
 export async function up(plan: Plan, run: EngineRun, scope: Scope, reuse?: Reuse): Promise<Running> {
   const { parts, signal } = run
@@ -56,23 +57,32 @@ export async function up(plan: Plan, run: EngineRun, scope: Scope, reuse?: Reuse
   await checkHolder(plan, parts)
   await (await parts.host.engine()).version()
 
-  const made = ensureCluster(plan, run)
-  // both to their end: a build that fails must not leave a cluster half made, nor the other way round
+  const nodes = Promise.withResolvers<readonly string[]>()
+  const made = ensureCluster(plan, run, nodes.resolve)
+  const gaveUp = new AbortController()
+  made.then(
+    ({ cluster }) => nodes.resolve(cluster.nodes),
+    (thrown: unknown) => gaveUp.abort(thrown),
+  )
+  // all to their end: a build that fails must not leave a cluster half made, nor the other way round
   const opened = made.then(async ({ cluster, outcome }) => {
     const kube = scope.use(await parts.openKube(cluster.kubeconfig))
     await kube.untilReady(60_000, signal)
     return { cluster, outcome, kube }
   })
-  const built = reuse
-    ? opened.then(({ kube }) => buildImages(plan, run, (service) => reuse(service, kube)))
-    : buildImages(plan, run, async () => undefined)
+  const delivery = new Deliveries(nodes.promise, made, { ...run, signal: AbortSignal.any([signal, gaveUp.signal]) })
+  const built = (reuse ? opened : Promise.resolve(undefined)).then((known) =>
+    buildImages(plan, run, { reuse: async (service) => known && reuse?.(service, known.kube), onImage: delivery.add }),
+  )
   const [clusterResult, buildResult] = await Promise.allSettled([opened, built])
+  const [deliveryResult] = await Promise.allSettled([delivery.all()])
   if (clusterResult.status === 'rejected') throw clusterResult.reason
   if (buildResult.status === 'rejected') throw buildResult.reason
+  if (deliveryResult.status === 'rejected') throw deliveryResult.reason
   const { cluster, outcome, kube } = clusterResult.value
   const images = buildResult.value
+  const delivered = deliveryResult.value
   await holdEnvironment(plan, parts)
-  const delivered = await deliverImages(images, cluster, run)
 
   const wanted = applyProfile(plan, source, references(images))
   const mapped: Manifest[] = []
@@ -108,7 +118,11 @@ export async function up(plan: Plan, run: EngineRun, scope: Scope, reuse?: Reuse
   return { plan, source, cluster, kube, live, images, urls, unchanged }
 }
 
-function ensureCluster(plan: Plan, run: EngineRun): Promise<{ readonly cluster: Cluster; readonly outcome: Outcome }> {
+function ensureCluster(
+  plan: Plan,
+  run: EngineRun,
+  nodesRun: (nodes: readonly string[]) => void,
+): Promise<{ readonly cluster: Cluster; readonly outcome: Outcome }> {
   const { parts } = run
   const provider = providerOf(parts.tools, plan.cluster.spec)
   return runStep(
@@ -118,7 +132,7 @@ function ensureCluster(plan: Plan, run: EngineRun): Promise<{ readonly cluster: 
       const book = portBookFile(parts.stateDirectory, plan.cluster.name)
       const absent = (await provider.find(plan.cluster, step)).state === 'absent'
       const mappings = absent ? await choosePorts(plan.cluster.hostPorts, plan.cluster.name) : []
-      const ensured = await provider.ensure(plan.cluster, mappings, step)
+      const ensured = await provider.ensure(plan.cluster, mappings, step, nodesRun)
       if (ensured.outcome === 'created')
         await parts.host.files.writePrivate(book, JSON.stringify({ mappings, taken: {} } satisfies PortBook))
       return ensured
@@ -127,12 +141,14 @@ function ensureCluster(plan: Plan, run: EngineRun): Promise<{ readonly cluster: 
   )
 }
 
+interface BuildOptions {
+  readonly reuse: (service: ServicePlan) => Promise<Image | undefined>
+  /** Told of each image as soon as it is there. */
+  readonly onImage: (repository: string, image: Image) => void
+}
+
 /** Builds every image that a service has a build for, once each. */
-async function buildImages(
-  plan: Plan,
-  run: EngineRun,
-  reuse: (service: ServicePlan) => Promise<Image | undefined>,
-): Promise<ReadonlyMap<string, Image>> {
+async function buildImages(plan: Plan, run: EngineRun, { reuse, onImage }: BuildOptions): Promise<ReadonlyMap<string, Image>> {
   const byRepository = new Map(
     plan.services
       .flatMap((service) =>
@@ -140,12 +156,19 @@ async function buildImages(
       )
       .toReversed(),
   )
+  const failed = new AbortController()
+  const building = { ...run, signal: AbortSignal.any([run.signal, failed.signal]) }
   // two at a time: BuildKit shares its work, the laptop has other things to do
-  const built = await mapLimited(
-    [...byRepository],
-    2,
-    async ([repository, service]) => [repository, (await reuse(service)) ?? (await buildImage(plan, service, run))] as const,
-  )
+  const built = await mapLimited([...byRepository], 2, async ([repository, service]) => {
+    try {
+      const image = (await reuse(service)) ?? (await buildImage(plan, service, building))
+      onImage(repository, image)
+      return [repository, image] as const
+    } catch (thrown) {
+      failed.abort(thrown)
+      throw thrown
+    }
+  })
   return new Map(built)
 }
 
@@ -181,22 +204,55 @@ async function ignoreOwnDirectory({ directory }: Plan, { host }: Parts): Promise
   if (!(await host.files.exists(file))) await host.files.writePrivate(file, '*\n')
 }
 
-/** Whether anything had to be sent. A node gets one image after the other: what two have in common is sent once. */
-export async function deliverImages(images: ReadonlyMap<string, Image>, cluster: Cluster, run: EngineRun): Promise<boolean> {
-  const toNode = async (node: string): Promise<boolean> => {
-    let sent = false
-    for (const [repository, { reference }] of images) {
-      const { outcome } = await runStep(
-        run,
-        `deliver/${repository.split('/').at(-1)}`,
-        (step) => run.parts.tools.delivery.deliver(reference, node, step),
-        (delivered) => delivered.outcome,
-      )
-      sent ||= outcome === 'created'
-    }
-    return sent
+/** Brings images to the nodes one after the other, as they come: what two have in common is sent once. */
+class Deliveries {
+  readonly #nodes: Promise<readonly string[]>
+  readonly #made: Promise<unknown>
+  readonly #run: EngineRun
+  #last: Promise<boolean> = Promise.resolve(false)
+
+  /** `nodes` can take images before the cluster is `made`; the run's signal ends the wait for them. */
+  constructor(nodes: Promise<readonly string[]>, made: Promise<unknown>, run: EngineRun) {
+    this.#nodes = nodes
+    this.#made = made
+    this.#run = run
   }
-  return (await Promise.all(cluster.nodes.map(toNode))).includes(true)
+
+  readonly add = (repository: string, { reference }: Image): void => {
+    const before = this.#last
+    this.#last = before.then(async (sent) => {
+      const nodes = await abortable(this.#nodes, this.#run.signal)
+      const outcomes = await Promise.all(nodes.map((node) => this.#deliver(repository, reference, node)))
+      return sent || outcomes.includes('created')
+    })
+    // told by all()
+    this.#last.catch(() => undefined)
+  }
+
+  /** Whether anything had to be sent, when all of it is there. */
+  all(): Promise<boolean> {
+    return this.#last
+  }
+
+  #deliver(repository: string, reference: string, node: string): Promise<'created' | 'unchanged'> {
+    const { delivery } = this.#run.parts.tools
+    return runStep(
+      this.#run,
+      `deliver/${repository.split('/').at(-1)}`,
+      async (step) => {
+        try {
+          return (await delivery.deliver(reference, node, step)).outcome
+        } catch (thrown) {
+          step.signal.throwIfAborted()
+          // a node that is being set up may restart its containerd meanwhile
+          await this.#made
+          step.say(`${messageOf(thrown)} Once more, now that the cluster is there.`, 'stderr')
+          return (await delivery.deliver(reference, node, step)).outcome
+        }
+      },
+      (outcome) => outcome,
+    )
+  }
 }
 
 function references(images: ReadonlyMap<string, Image>): ReadonlyMap<string, string> {

@@ -67,6 +67,8 @@ async function send(
   { reference, node, without }: { reference: string; node: string; without: ReadonlySet<string> },
   step: Step,
 ): Promise<number> {
+  // one process does all of it: in two thirds of the time of containerd's transfer service, which is the default where --local exists
+  const local = (await inNode(docker, node, ['ctr', 'images', 'import', '--help'], step)).includes('--local')
   const archive = await docker.saveImages([reference])
   const left = await withoutBlobs(archive, new Set([...without].map((digest) => `blobs/${digest.replace(':', '/')}`)))
   let sentBytes = 0
@@ -78,7 +80,7 @@ async function send(
   }
   const { exitCode, stderr } = await docker.run(
     node,
-    [...ctr, 'images', 'import', '--digests=false', '-'],
+    [...ctr, 'images', 'import', ...(local ? ['--local'] : []), '--digests=false', '-'],
     step,
     Readable.from(counted(), { objectMode: false }),
   )

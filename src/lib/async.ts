@@ -45,7 +45,10 @@ export function delay(ms: number, signal: AbortSignal): Promise<void> {
   })
 }
 
-/** `work` over all items, at most `limit` at a time; the first failure ends it. Results in the order of the items. */
+/**
+ * `work` over all items, at most `limit` at a time. Results in the order of the items.
+ * After the first failure nothing more begins; it comes out when what had begun has ended.
+ */
 export async function mapLimited<T, R>(
   items: readonly T[],
   limit: number,
@@ -53,9 +56,28 @@ export async function mapLimited<T, R>(
 ): Promise<R[]> {
   const results = new Array<R>(items.length)
   const queue = items.entries()
+  const failures: unknown[] = []
   const lane = async (): Promise<void> => {
-    for (const [index, item] of queue) results[index] = await work(item, index)
+    for (const [index, item] of queue) {
+      try {
+        results[index] = await work(item, index)
+      } catch (failure) {
+        failures.push(failure)
+      }
+      if (failures.length > 0) return
+    }
   }
   await Promise.all(Array.from({ length: Math.min(limit, items.length) }, lane))
+  if (failures.length > 0) throw failures[0]
   return results
+}
+
+/** What `promise` gives, unless the signal aborts first. @throws the signal's reason then */
+export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason)
+    const abort = (): void => reject(signal.reason)
+    signal.addEventListener('abort', abort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
 }
