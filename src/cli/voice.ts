@@ -1,17 +1,17 @@
-import type { Listener } from '../events/bus.ts'
 import { json } from '../ui/json.ts'
 import { plain } from '../ui/plain.ts'
+import type { Renderer } from '../ui/renderer.ts'
 import { type GlobalFlags, type Io, isJson } from './io.ts'
 
 /** Who tells the events of a run, as its flags and streams ask for it. */
-export interface Voice {
-  readonly listener: Listener
-  /** Resolves when everything is written. */
-  close(): Promise<void>
-}
-
-export async function openVoice(io: Io, flags: Pick<GlobalFlags, 'json' | 'output' | 'verbose' | 'quiet'>): Promise<Voice> {
-  const close = async (): Promise<void> => undefined
-  if (isJson(flags)) return { listener: json(io.stdout), close }
-  return { listener: plain(io.stderr, { verbose: flags.verbose ?? false, quiet: flags.quiet ?? false }), close }
+export async function openVoice(io: Io, flags: Partial<GlobalFlags>): Promise<Renderer> {
+  if (isJson(flags)) return json(io.stdout)
+  const terminal = io.stderr.isTTY === true && io.env['TERM'] !== 'dumb'
+  const { verbose = false, quiet = false, output = terminal ? 'pretty' : 'plain' } = flags
+  // https://no-color.org
+  const colour = terminal && flags.color !== false && !io.env['NO_COLOR']
+  // lines of tools would only pass by in a drawing
+  if (output === 'plain' || verbose || quiet || !terminal) return plain(io.stderr, { verbose, quiet, colour })
+  const { pretty } = await import('../ui/pretty.ts')
+  return pretty(io.stderr, { colour })
 }

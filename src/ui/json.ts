@@ -1,6 +1,6 @@
-import type { Listener } from '../events/bus.ts'
+import type { Output, Renderer } from './renderer.ts'
 
 /** One event a line, for programs. */
-export function json(out: { write(text: string): unknown }): Listener {
-  return (event) => void out.write(`${JSON.stringify(event)}\n`)
+export function json(out: Output): Renderer {
+  return { listener: (event) => void out.write(`${JSON.stringify(event)}\n`), close: async () => undefined }
 }

@@ -1,0 +1,109 @@
+import type { Event, Problem } from '../events/event.ts'
+import { unreachable } from '../lib/errors.ts'
+import { type Paint, tame } from './paint.ts'
+
+export interface SentenceOptions {
+  /** Lines of tools too. */
+  readonly verbose: boolean
+  /** Problems only. */
+  readonly quiet: boolean
+  readonly paint: Paint
+  /** Foreign text keeps its own colours. */
+  readonly colour: boolean
+}
+
+/** Words for events, one teller a run: it remembers what it said. Undefined says that there is nothing to say. */
+export function sentences({ verbose, quiet, paint, colour }: SentenceOptions): (event: Event) => string | undefined {
+  const urls = new Set<string>()
+  let widest = 0
+  const opened = (service: string, url: string): string | undefined => {
+    if (urls.has(url)) return undefined
+    urls.add(url)
+    return `${paint.cyan('→')} ${service} ${paint.bold(url)}`
+  }
+  const say = (event: Event): string | undefined => {
+    switch (event.type) {
+      case 'run.started':
+        return `${paint.bold(`devkit ${event.command}`)} ${event.project}/${event.env} ${paint.dim(`with profile ${event.profile}, version ${event.version}`)}`
+      case 'step.started':
+        return verbose ? paint.dim(`… ${event.step}`) : undefined
+      case 'step.output':
+        return verbose ? `  ${paint.dim(`${event.step} |`)} ${tame(event.line, colour)}` : undefined
+      case 'step.finished':
+        return `${paint.green('✓')} ${stepText(event)}`
+      case 'step.failed':
+        return `${paint.red('✗')} ${stepText(event)}`
+      case 'object':
+        return verbose || event.outcome !== 'unchanged' ? `  ${event.kind}/${event.name} ${event.outcome}` : undefined
+      case 'service.ready':
+        return verbose ? `  ${event.service} is ready` : undefined
+      case 'files.changed':
+        return verbose ? `  ${counted(event.count, 'path')} changed: ${event.paths.join(', ')}` : undefined
+      case 'action':
+        return event.do === 'sync' && !verbose
+          ? undefined
+          : `${event.service ? `${event.service}: ` : ''}${event.do === 'none' ? '' : `${event.do}, `}${event.reason}`
+      case 'synced':
+        return `${paint.yellow('⚡')} ${event.service}: ${counted(event.files, 'file')}${event.deleted > 0 ? `, ${event.deleted} deleted` : ''}${
+          event.restarted ? ', restarted' : ''
+        } in ${event.pod} after ${event.ms} ms`
+      case 'stale':
+        return `${paint.yellow('!')} ${event.service}: ${event.pod} lacks ${counted(event.files, 'file')}`
+      case 'restarted':
+        return `${paint.yellow('↻')} ${event.service}: ${event.container} restarted after ${duration(event.ms)}`
+      case 'forward.opened':
+        return opened(event.service, event.url)
+      case 'log':
+        widest = Math.max(widest, event.service.length)
+        return `${paint.named(event.service, `${event.service.padEnd(widest)} |`)} ${tame(event.line, colour)}`
+      case 'problem':
+        return problemText(event, paint, colour)
+      case 'problem.resolved':
+        return `${paint.green('✓')} ${event.code}${event.service ? ` of ${event.service}` : ''}${event.object ? ` (${event.object})` : ''} is resolved`
+      case 'run.finished': {
+        const rest = Object.entries(event.urls).flatMap(([service, url]) => opened(service, url) ?? [])
+        return [...rest, endText(event, paint)].join('\n')
+      }
+      default:
+        return unreachable(event)
+    }
+  }
+  return (event) => (quiet && event.type !== 'problem' ? undefined : say(event))
+}
+
+/** `build/web built in 3.2 s` */
+export function stepText(event: Extract<Event, { type: 'step.finished' | 'step.failed' }>): string {
+  return event.type === 'step.failed'
+    ? `${event.step} failed after ${duration(event.ms)}`
+    : `${event.step} ${event.outcome ? `${event.outcome} ` : ''}in ${duration(event.ms)}`
+}
+
+function endText({ ok, exitCode, ms }: Extract<Event, { type: 'run.finished' }>, paint: Paint): string {
+  if (exitCode === 130) return paint.dim(`interrupted after ${duration(ms)}`)
+  return ok ? paint.dim(`done in ${duration(ms)}`) : paint.red(`failed after ${duration(ms)}`)
+}
+
+/** A problem as text: code, message, detail, hint. */
+function problemText({ code, severity, message, hint, detail }: Problem, paint: Paint, colour: boolean): string {
+  const failure = severity === 'failure'
+  const mark = failure ? paint.red('✗') : paint.yellow('!')
+  const lines = [`${mark} ${failure ? paint.red(paint.bold(code)) : paint.yellow(code)} ${message}`]
+  if (detail)
+    lines.push(
+      ...detail
+        .trimEnd()
+        .split('\n')
+        .map((line) => paint.dim(`    ${tame(line, colour)}`)),
+    )
+  return [...lines, `  ${paint.cyan('→')} ${hint}`].join('\n')
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
+}
+
+function duration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`
+  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`
+}
