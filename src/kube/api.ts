@@ -59,7 +59,12 @@ function apiFailure(status: number, text: string): ApiFailure {
 }
 
 /** Lists in pages of 500. `resourceVersion` is where a watch goes on. */
-export async function listAll(api: Api, path: string, { labelSelector, apiVersion, kind }: KindRef, signal: AbortSignal) {
+export async function listAll(
+  api: Api,
+  path: string,
+  { labelSelector, fieldSelector, apiVersion, kind }: KindRef,
+  signal: AbortSignal,
+) {
   interface Page {
     readonly metadata: { readonly resourceVersion: string; readonly continue?: string }
     readonly items: readonly KubeObject[]
@@ -68,7 +73,7 @@ export async function listAll(api: Api, path: string, { labelSelector, apiVersio
   let page: Page | undefined
   do {
     page = await retried(signal, () =>
-      api.json<Page>({ path, query: { labelSelector, limit: '500', continue: page?.metadata.continue }, signal }),
+      api.json<Page>({ path, query: { labelSelector, fieldSelector, limit: '500', continue: page?.metadata.continue }, signal }),
     )
     // items of a list carry neither
     items.push(...page.items.map((item) => ({ ...item, apiVersion, kind })))
@@ -85,12 +90,27 @@ export async function retried<T>(signal: AbortSignal, ask: () => Promise<T>): Pr
       signal.throwIfAborted()
       const passing =
         thrown instanceof ApiFailure
-          ? [429, 500, 502, 503, 504].includes(thrown.status)
-          : ['ECONNREFUSED', 'ECONNRESET', 'UND_ERR_SOCKET'].includes((thrown as NodeJS.ErrnoException).code ?? '')
+          ? [429, 500, 502, 503, 504].includes(thrown.status) && !isRefusal(thrown)
+          : isConnectionLost(thrown)
       if (!passing || attempt >= 6) throw thrown
       await delay(100 * 2 ** attempt, signal)
     }
   }
+}
+
+/** Whether the server refuses what it was given. Server-side apply says so of unknown fields with a 500, which no second try changes. */
+export function isRefusal({ status, message }: ApiFailure): boolean {
+  return status === 400 || status === 422 || /failed to create typed patch object|field not declared in schema/.test(message)
+}
+
+/** Whether the API server was not reached, or went away before it had answered. */
+export function isConnectionLost(thrown: unknown): boolean {
+  const { code } = thrown as NodeJS.ErrnoException
+  return (
+    code !== undefined &&
+    (/^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH)$/.test(code) ||
+      /^UND_ERR_(SOCKET|CONNECT_TIMEOUT|HEADERS_TIMEOUT|BODY_TIMEOUT)$/.test(code))
+  )
 }
 
 export function isStatus(thrown: unknown, status: number): boolean {

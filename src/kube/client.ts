@@ -1,13 +1,16 @@
 import { delay } from '../lib/async.ts'
 import { DevkitError, messageOf } from '../lib/errors.ts'
 import type { KubeObject, ObjectRef } from '../lib/objects.ts'
-import { type Api, isStatus, listAll, makeApi, retried } from './api.ts'
+import { type Api, isConnectionLost, isStatus, listAll, makeApi, retried } from './api.ts'
 import { discover, type Resources, wellKnown } from './discovery.ts'
 import { ApiFailure, type KindRef, type Kube, type LogLine, type LogRef } from './kube.ts'
+import { fieldsOfSchema } from './schema.ts'
 import { linesOf, watchObjects } from './watch.ts'
 
 /** Name under which devkit owns fields. https://kubernetes.io/docs/reference/using-api/server-side-apply/#managers */
 const fieldManager = 'devkit'
+const applyType = 'application/apply-patch+yaml'
+const patchType = 'application/json-patch+json'
 
 /** Opens the API of the current context of a kubeconfig. The first use loads client-node and undici. @throws CLUSTER-104 when the kubeconfig can't be read */
 export async function openKube(kubeconfig: string): Promise<Kube> {
@@ -17,50 +20,70 @@ export async function openKube(kubeconfig: string): Promise<Kube> {
   const resourceOf = async (apiVersion: string, kind: string, signal: AbortSignal) => {
     const known = wellKnown(apiVersion, kind)
     if (known) return known
-    resources ??= discover(api, signal)
-    const found = (await resources).get(`${apiVersion}/${kind}`)
+    // what could not be asked is asked again the next time
+    const found = (await resources?.catch(() => undefined))?.get(`${apiVersion}/${kind}`)
     if (found) return found
-    // a CRD that was applied meanwhile
+    // not yet asked, or a CRD that was applied meanwhile
     resources = discover(api, signal)
     return (await resources).get(`${apiVersion}/${kind}`)
   }
   const pathOf = async ({ apiVersion, kind, namespace }: KindRef, signal: AbortSignal): Promise<string> => {
     const resource = await resourceOf(apiVersion, kind, signal)
-    if (!resource) throw new ApiFailure(404, 'NotFound', `no kind ${kind} in ${apiVersion}`)
+    if (!resource) throw new ApiFailure(404, 'UnknownKind', `no kind ${kind} in ${apiVersion}`)
     const base = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`
     const inside = resource.namespaced && namespace !== undefined ? `/namespaces/${encodeURIComponent(namespace)}` : ''
     return `${base}${inside}/${resource.plural}`
   }
   const objectPath = async (ref: ObjectRef, signal: AbortSignal): Promise<string> =>
     `${await pathOf(ref, signal)}/${encodeURIComponent(ref.name)}`
-  const get = async (ref: ObjectRef, signal: AbortSignal): Promise<KubeObject | undefined> =>
-    absentIsUndefined(api.json<KubeObject>({ path: await objectPath(ref, signal), signal }))
+  /** Asks again while the server begins or ends. @throws CLUSTER-104 when it stays away, ApiFailure when it says no */
+  const ask = async <T>(signal: AbortSignal, question: () => Promise<T>): Promise<T> => {
+    try {
+      return await retried(signal, question)
+    } catch (thrown) {
+      signal.throwIfAborted()
+      throw isConnectionLost(thrown) ? noAnswer(server, thrown) : thrown
+    }
+  }
+  const get = (ref: ObjectRef, signal: AbortSignal): Promise<KubeObject | undefined> =>
+    absentIsUndefined(ask(signal, async () => api.json<KubeObject>({ path: await objectPath(ref, signal), signal })))
 
   return {
     untilReady: (ms, signal) => untilReady(api, server, ms, signal),
     get,
-    list: async (kind, signal) => (await listAll(api, await pathOf(kind, signal), kind, signal)).items,
-    apply: async (object, signal, { dryRun = false } = {}) => {
-      const path = await objectPath({ ...object, name: object.metadata.name, namespace: object.metadata.namespace }, signal)
-      const query = { fieldManager, force: 'true', fieldValidation: 'Strict', dryRun: dryRun ? 'All' : undefined }
-      return retried(signal, () =>
-        api.json<KubeObject>({ method: 'PATCH', path, query, body: object, contentType: 'application/apply-patch+yaml', signal }),
-      )
+    list: (kind, signal) => ask(signal, async () => (await listAll(api, await pathOf(kind, signal), kind, signal)).items),
+    apply: (object, signal, { dryRun = false, force = false } = {}) => {
+      const query = { fieldManager, force: String(force), fieldValidation: 'Strict', dryRun: dryRun ? 'All' : undefined }
+      return ask(signal, async () => {
+        const path = await objectPath({ ...object, name: object.metadata.name, namespace: object.metadata.namespace }, signal)
+        return api.json<KubeObject>({ method: 'PATCH', path, query, body: object, contentType: applyType, signal })
+      })
     },
+    patch: (ref, operations, signal) =>
+      ask(signal, async () => {
+        const path = await objectPath(ref, signal)
+        const query = { fieldManager }
+        return api.json<KubeObject>({ method: 'PATCH', path, query, body: operations, contentType: patchType, signal })
+      }),
     remove: async (ref, signal, { wait = false } = {}) => {
-      const path = await objectPath(ref, signal).catch((thrown: unknown) =>
-        isStatus(thrown, 404) ? undefined : Promise.reject(thrown),
+      await absentIsUndefined(
+        ask(signal, async () =>
+          api.json({ method: 'DELETE', path: await objectPath(ref, signal), query: { propagationPolicy: 'Background' }, signal }),
+        ),
       )
-      if (path === undefined) return
-      await absentIsUndefined(api.json({ method: 'DELETE', path, query: { propagationPolicy: 'Background' }, signal }))
       while (wait && (await get(ref, signal))) await delay(100, signal)
     },
     watch: (kind, signal) => watchObjects({ api, path: () => pathOf(kind, signal), kind }, signal),
     logs: (of, signal) => logLines(api, of, signal),
     scopeOf: async (apiVersion, kind, signal) => {
-      const resource = await resourceOf(apiVersion, kind, signal)
+      const resource = await ask(signal, () => resourceOf(apiVersion, kind, signal))
       return resource && (resource.namespaced ? 'namespaced' : 'cluster')
     },
+    kinds: async (signal) => {
+      resources = ask(signal, () => discover(api, signal))
+      return [...(await resources).keys()]
+    },
+    fieldsAt: (apiVersion, kind, path, signal) => fieldsOfSchema(api, { apiVersion, kind, path }, signal),
     [Symbol.asyncDispose]: () => dispatcher.destroy(),
   }
 }
@@ -112,10 +135,14 @@ async function untilReady(api: Api, server: string, ms: number, signal: AbortSig
       last = thrown
     }
   }
-  throw new DevkitError('CLUSTER-104', {
-    message: `The API server at ${server} does not answer: ${messageOf(last)}.`,
+  throw noAnswer(server, last)
+}
+
+function noAnswer(server: string, cause: unknown): DevkitError {
+  return new DevkitError('CLUSTER-104', {
+    message: `The API server at ${server} does not answer: ${messageOf(cause).replace(/\.$/, '')}.`,
     hint: 'Look at the node with `docker logs`; `devkit down` and `devkit up` make the cluster anew.',
-    cause: last,
+    cause,
   })
 }
 

@@ -6,8 +6,13 @@ export interface Kube extends AsyncDisposable {
   untilReady(ms: number, signal: AbortSignal): Promise<void>
   get(ref: ObjectRef, signal: AbortSignal): Promise<KubeObject | undefined>
   list(kind: KindRef, signal: AbortSignal): Promise<readonly KubeObject[]>
-  /** Server-side apply by the field manager `devkit`. @throws ApiFailure */
-  apply(object: KubeObject, signal: AbortSignal, options?: { readonly dryRun?: boolean }): Promise<KubeObject>
+  /**
+   * Server-side apply by the field manager `devkit`; unknown fields are refused. `force` takes fields that somebody else owns.
+   * @throws ApiFailure; 409 when somebody else owns a field, with a cause for each
+   */
+  apply(object: KubeObject, signal: AbortSignal, options?: ApplyOptions): Promise<KubeObject>
+  /** JSON patch. @throws ApiFailure @see https://www.rfc-editor.org/rfc/rfc6902 */
+  patch(ref: ObjectRef, operations: readonly PatchOperation[], signal: AbortSignal): Promise<KubeObject>
   /** Deletes and, when asked, waits until the object is gone. An object that is not there is fine. */
   remove(ref: ObjectRef, signal: AbortSignal, options?: { readonly wait?: boolean }): Promise<void>
   /** Every object of a kind as it is now and each change after; survives broken connections and compaction until `signal` aborts. */
@@ -16,13 +21,29 @@ export interface Kube extends AsyncDisposable {
   logs(of: LogRef, signal: AbortSignal): AsyncIterable<LogLine>
   /** Whether the kind lives in a namespace; undefined when the cluster does not know it. */
   scopeOf(apiVersion: string, kind: string, signal: AbortSignal): Promise<'namespaced' | 'cluster' | undefined>
+  /** Every kind that the cluster knows, as `apiVersion/kind`, asked anew. */
+  kinds(signal: AbortSignal): Promise<readonly string[]>
+  /** Names of the fields that the schema of a kind has below a path; none when the cluster does not tell. */
+  fieldsAt(apiVersion: string, kind: string, path: readonly string[], signal: AbortSignal): Promise<readonly string[]>
 }
+
+export interface ApplyOptions {
+  readonly dryRun?: boolean
+  readonly force?: boolean
+}
+
+/** `path` is a JSON pointer. */
+export type PatchOperation =
+  | { readonly op: 'test' | 'add' | 'replace'; readonly path: string; readonly value: unknown }
+  | { readonly op: 'remove'; readonly path: string }
 
 export interface KindRef {
   readonly apiVersion: string
   readonly kind: string
   readonly namespace?: string | undefined
   readonly labelSelector?: string
+  /** Such as `type=Warning`; each kind has its own few fields. */
+  readonly fieldSelector?: string
 }
 
 /** `synced` says that everything that existed at the beginning has been told. */
@@ -47,7 +68,7 @@ export interface LogLine {
   readonly line: string
 }
 
-/** The API server said no. `status` is the HTTP code; `reason` and `causes` are those of the Status object. */
+/** The API server said no. `status` is the HTTP code; `reason` and `causes` are those of the Status object; `UnknownKind` is ours. */
 export class ApiFailure extends Error {
   readonly status: number
   readonly reason: string

@@ -7,6 +7,10 @@ const shortestPauseMs = 250
 const longestPauseMs = 5000
 /** The server ends a watch after so many seconds; ours differ a little, so that they do not all come back at once. */
 const watchSeconds = 300
+/** Bookmarks come about every minute: a connection silent for longer is dead, whatever the socket believes, in ms. */
+const silentMs = 150_000
+/** How long a refusal has to last before it is believed, in ms. */
+const refusedForGoodMs = 30_000
 
 /**
  * Every object of a kind and each change after, until `signal` aborts.
@@ -25,6 +29,7 @@ export async function* watchObjects(
   let pauseMs = shortestPauseMs
   let resourceVersion: string | undefined
   let told = false
+  let refusedSince: number | undefined
   while (!signal.aborted) {
     try {
       if (resourceVersion === undefined) {
@@ -42,10 +47,14 @@ export async function* watchObjects(
         allowWatchBookmarks: 'true',
         resourceVersion,
         labelSelector: kind.labelSelector,
+        fieldSelector: kind.fieldSelector,
         timeoutSeconds: String(watchSeconds + Math.floor(Math.random() * 30)),
       }
-      const body = await api.stream({ path: await path(), query, signal })
+      using alive = watchdog(silentMs, signal)
+      const body = await api.stream({ path: await path(), query, signal: alive.signal })
+      refusedSince = undefined
       for await (const line of linesOf(body)) {
+        alive.fed()
         const { type, object } = JSON.parse(line) as { type: string; object: KubeObject & { code?: number } }
         if (type === 'ERROR') {
           resourceVersion = undefined
@@ -60,12 +69,25 @@ export async function* watchObjects(
       }
     } catch (thrown) {
       if (signal.aborted) return
-      // forbidden stays forbidden; a kind that is not there does not come by waiting
-      if (isStatus(thrown, 401) || isStatus(thrown, 403) || isStatus(thrown, 404)) throw thrown
+      // a server that begins says so too, for some seconds: only what stays is meant
+      const refused = isStatus(thrown, 401) || isStatus(thrown, 403) || isStatus(thrown, 404)
+      refusedSince = refused ? (refusedSince ?? Date.now()) : undefined
+      if (refusedSince !== undefined && Date.now() - refusedSince > refusedForGoodMs) throw thrown
       if (isStatus(thrown, 410)) resourceVersion = undefined
       await delay(pauseMs * (0.75 + Math.random() / 2), signal).catch(() => undefined)
       pauseMs = Math.min(pauseMs * 2, longestPauseMs)
     }
+  }
+}
+
+/** A signal that aborts when it was not fed for `ms` milliseconds, or with `signal`. */
+function watchdog(ms: number, signal: AbortSignal): Disposable & { readonly signal: AbortSignal; fed(): void } {
+  const silent = new AbortController()
+  const timer = setTimeout(() => silent.abort(new Error(`nothing came for ${ms} ms`)), ms)
+  return {
+    signal: AbortSignal.any([signal, silent.signal]),
+    fed: () => void timer.refresh(),
+    [Symbol.dispose]: () => clearTimeout(timer),
   }
 }
 
