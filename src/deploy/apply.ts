@@ -1,96 +1,143 @@
-import type { ApiFailure, Kube } from '../kube/kube.ts'
-import { DevkitError, messageOf } from '../lib/errors.ts'
-import { type KubeObject, type Manifest, nameOf, placeOf, refOf } from '../lib/objects.ts'
+import type { Kube } from '../kube/kube.ts'
+import { delay, mapLimited } from '../lib/async.ts'
+import { DevkitError } from '../lib/errors.ts'
+import { type KubeObject, type Manifest, refOf } from '../lib/objects.ts'
+import { adopt } from './adopt.ts'
+import { type Conflict, conflictsOf, isByHand, isImmutable, refusal } from './refusal.ts'
 
 /** What applying did, and the object as the server holds it now. */
 export interface Applied {
   readonly outcome: 'created' | 'configured' | 'unchanged'
   readonly object: KubeObject
+  /** Fields that a person had changed in the cluster and that are now what the manifest says. */
+  readonly putRight: readonly Conflict[]
 }
 
+type Labels = Readonly<Record<string, string>>
+
 /** Labels on everything that devkit applies for an environment. */
-export function ownLabels(project: string, env: string): Readonly<Record<string, string>> {
+export function ownLabels(project: string, env: string): Labels {
   return { 'devkit.dev/project': project, 'devkit.dev/env': env }
 }
 
 /**
  * Makes one live object what its manifest says. An object that already is so is not written.
- * A Job whose template changed is made anew: nothing of a Job but its work can be lost.
+ * What a person changed by hand is put right, what kubectl applied is taken over, what a controller owns is left to it (APPLY-102).
+ * A Job that failed, or whose template changed, is made anew: nothing of a Job but its work can be lost.
  * @throws APPLY-101 … APPLY-105 with the manifest's place
  */
-export async function applyManifest(
-  kube: Kube,
-  { object, origin }: Manifest,
-  labels: Readonly<Record<string, string>>,
-  signal: AbortSignal,
-): Promise<Applied> {
-  const wanted: KubeObject = { ...object, metadata: { ...object.metadata, labels: { ...object.metadata.labels, ...labels } } }
+export async function applyManifest(kube: Kube, manifest: Manifest, labels: Labels, signal: AbortSignal): Promise<Applied> {
+  const { object } = manifest
+  const wanted = labelled(object, labels)
   try {
-    const before = await kube.get(refOf(object), signal)
-    const after = await kube.apply(wanted, signal).catch(async (thrown: unknown) => {
+    let before = await kube.get(refOf(object), signal)
+    if (before && hasFailed(before)) {
+      await kube.remove(refOf(object), signal, { wait: true })
+      before = undefined
+    }
+    const adopted = before ? await adopt(kube, before, signal) : undefined
+    const { object: after, putRight } = await applyOver(kube, wanted, signal).catch(async (thrown: unknown) => {
       if (object.kind !== 'Job' || !before || !isImmutable(thrown)) throw thrown
       await kube.remove(refOf(object), signal, { wait: true })
-      return kube.apply(wanted, signal)
+      return applyOver(kube, wanted, signal)
     })
-    const outcome = !before
-      ? 'created'
-      : before.metadata.resourceVersion === after.metadata.resourceVersion
-        ? 'unchanged'
-        : 'configured'
-    return { outcome, object: after }
+    if (object.kind === 'CustomResourceDefinition') await untilServed(kube, after, signal)
+    const unchanged = before && !adopted && before.metadata.resourceVersion === after.metadata.resourceVersion
+    return { outcome: !before ? 'created' : unchanged ? 'unchanged' : 'configured', object: after, putRight }
   } catch (thrown) {
     signal.throwIfAborted()
-    throw applyProblem(thrown, object, placeOf(origin))
+    throw await refusal(kube, thrown, manifest, signal)
   }
 }
 
-/** Asks the server what it thinks of a manifest, without a write. @throws as above */
-export async function dryRun(kube: Kube, { object, origin }: Manifest, signal: AbortSignal): Promise<void> {
+/**
+ * Asks the server what it thinks of all manifests, without a write. What cannot be asked is left to the apply:
+ * objects of kinds that the manifests themselves bring, and a Job's template, since that Job is made anew.
+ * @throws as `applyManifest`, everything that is refused at once
+ */
+export async function checkManifests(
+  kube: Kube,
+  manifests: readonly Manifest[],
+  { labels, namespace }: { readonly labels: Labels; readonly namespace: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const isThere = (await kube.get({ apiVersion: 'v1', kind: 'Namespace', name: namespace }, signal)) !== undefined
+  const broughtKinds = new Set(manifests.flatMap(({ object }) => kindsOf(object)))
+  const asked = manifests.filter(({ object }) => !broughtKinds.has(`${object.apiVersion}/${object.kind}`))
+  const refused = await mapLimited(asked, 8, async (manifest) => {
+    const wanted = labelled(manifest.object, labels)
+    // a dry run in a namespace that does not exist is refused as such: the default one is the same for every check but that of names
+    const placed = isThere || wanted.metadata.namespace !== namespace ? wanted : inNamespace(wanted, 'default')
+    try {
+      await applyOver(kube, placed, signal, { dryRun: true })
+      return undefined
+    } catch (thrown) {
+      signal.throwIfAborted()
+      if (isImmutable(thrown) && (manifest.object.kind === 'Job' || placed !== wanted)) return undefined
+      return refusal(kube, thrown, manifest, signal)
+    }
+  })
+  const problems = refused.filter((problem) => problem !== undefined)
+  const [first, ...others] = problems
+  if (!first) return
+  if (others.length === 0 || !(first instanceof DevkitError)) throw first
+  const told = problems.filter((problem): problem is DevkitError => problem instanceof DevkitError)
+  throw new DevkitError(first.code, {
+    message: `${problems.length} objects are refused:\n${told.map(({ code, message }) => `${code} ${message}`).join('\n')}`,
+    hint: [...new Set(told.map(({ hint }) => hint))].join(' '),
+    object: first.object,
+    cause: first,
+  })
+}
+
+/** Applies; takes what only hands have changed. */
+async function applyOver(
+  kube: Kube,
+  wanted: KubeObject,
+  signal: AbortSignal,
+  options: { readonly dryRun?: boolean } = {},
+): Promise<{ readonly object: KubeObject; readonly putRight: readonly Conflict[] }> {
   try {
-    await kube.apply(object, signal, { dryRun: true })
+    return { object: await kube.apply(wanted, signal, options), putRight: [] }
   } catch (thrown) {
-    signal.throwIfAborted()
-    // what a new Job or an immutable field means is decided when it is applied
-    if (!isImmutable(thrown)) throw applyProblem(thrown, object, placeOf(origin))
+    const conflicts = conflictsOf(thrown)
+    if (conflicts.length === 0 || !conflicts.every(isByHand)) throw thrown
+    return { object: await kube.apply(wanted, signal, { ...options, force: true }), putRight: conflicts }
   }
 }
 
-function isImmutable(thrown: unknown): boolean {
-  return (
-    isFailure(thrown) && thrown.status === 422 && /immutable|may not be updated|updates to .* are forbidden/i.test(thrown.message)
-  )
+function labelled(object: KubeObject, labels: Labels): KubeObject {
+  return { ...object, metadata: { ...object.metadata, labels: { ...object.metadata.labels, ...labels } } }
 }
 
-function isFailure(thrown: unknown): thrown is ApiFailure {
-  return thrown instanceof Error && thrown.name === 'ApiFailure'
+function inNamespace(object: KubeObject, namespace: string): KubeObject {
+  return { ...object, metadata: { ...object.metadata, namespace } }
 }
 
-function applyProblem(thrown: unknown, object: KubeObject, place: string): unknown {
-  if (thrown instanceof DevkitError) return thrown
-  const name = nameOf(object)
-  if (!isFailure(thrown))
-    return new DevkitError('APPLY-104', {
-      message: `${place}: ${name} could not be applied: ${messageOf(thrown)}.`,
-      hint: 'Check the cluster with `devkit status`, then run this again.',
-      object: name,
-      cause: thrown,
-    })
-  const said = thrown.causes.map(({ field, message }) => [field, message].filter(Boolean).join(': ')).join('; ') || thrown.message
-  const text = { message: `${place}: ${name}: ${said.replace(/\.$/, '')}.`, object: name, cause: thrown }
-  if (thrown.status === 404)
-    return new DevkitError('APPLY-103', {
-      ...text,
-      message: `${place}: the cluster does not know ${object.kind} in ${object.apiVersion}.`,
-      hint: 'Correct apiVersion and kind, or add the CRD to the manifests.',
-    })
-  if (thrown.status === 409)
-    return new DevkitError('APPLY-102', { ...text, hint: 'Remove the field from the manifest, or from the other owner.' })
-  if (isImmutable(thrown))
-    return new DevkitError('APPLY-105', {
-      ...text,
-      hint: `Delete it (\`kubectl delete ${object.kind.toLowerCase()} ${object.metadata.name}\`) if nothing in it is needed, then run \`devkit up\`.`,
-    })
-  if (thrown.status === 400 || thrown.status === 422)
-    return new DevkitError('APPLY-101', { ...text, hint: 'Correct the manifest.' })
-  return new DevkitError('APPLY-104', { ...text, hint: 'Read what the API server says.' })
+/** A Job that has given up stays so: only a new one tries again. */
+function hasFailed({ kind, status }: KubeObject): boolean {
+  const { conditions = [] } = (status ?? {}) as { readonly conditions?: readonly { type: string; status: string }[] }
+  return kind === 'Job' && conditions.some((condition) => condition.type === 'Failed' && condition.status === 'True')
+}
+
+interface CrdSpec {
+  readonly group: string
+  readonly names: { readonly kind: string }
+  readonly versions: readonly { readonly name: string; readonly served?: boolean }[]
+}
+
+/** The kinds that a CustomResourceDefinition brings, as `apiVersion/kind`. */
+function kindsOf(object: KubeObject): readonly string[] {
+  if (object.kind !== 'CustomResourceDefinition') return []
+  const { group, names, versions } = (object['spec'] ?? {}) as Partial<CrdSpec>
+  return (versions ?? []).filter(({ served }) => served !== false).map(({ name }) => `${group}/${name}/${names?.kind}`)
+}
+
+/** Objects of a new kind are refused until the server serves it: moments after the CRD is there. Waits 10 s at most. */
+async function untilServed(kube: Kube, crd: KubeObject, signal: AbortSignal): Promise<void> {
+  const wanted = kindsOf(crd)
+  for (const deadline = Date.now() + 10_000; Date.now() < deadline; await delay(100, signal)) {
+    const known = await kube.kinds(signal)
+    if (wanted.every((kind) => known.includes(kind))) return
+  }
 }

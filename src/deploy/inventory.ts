@@ -25,7 +25,7 @@ export async function recordInventory(
     metadata: { name, namespace, labels: ownLabels(project, env) },
     data: { objects: JSON.stringify(refs) },
   }
-  await kube.apply(object, signal)
+  await kube.apply(object, signal, { force: true })
 }
 
 /** What was applied for the environment of that namespace. */

@@ -1,7 +1,7 @@
 import type { KubeObject, Manifest } from '../lib/objects.ts'
 import type { Step } from '../lib/step.ts'
 import type { Plan } from '../plan/plan.ts'
-import { serviceTargets } from '../render/references.ts'
+import { checkNamespaces, serviceTargets } from '../render/references.ts'
 import { type ServiceTarget, transform } from '../render/transforms/transforms.ts'
 import type { Parts } from './environment.ts'
 
@@ -11,10 +11,11 @@ export interface Source {
   readonly targets: ReadonlyMap<string, ServiceTarget>
 }
 
-/** @throws RENDER-101 … RENDER-104, PLAN-104, PLAN-106 */
+/** @throws RENDER-101 … RENDER-104, PLAN-104, PLAN-106, PLAN-107 */
 export async function renderSource(plan: Plan, { tools }: Pick<Parts, 'tools'>, step: Pick<Step, 'signal'>): Promise<Source> {
   const rendered: Manifest[] = []
   for (const source of plan.sources) rendered.push(...(await tools.renderer.render(source, plan.directory, step)))
+  checkNamespaces(rendered, plan.namespace)
   return { manifests: rendered, targets: serviceTargets(rendered, plan.services) }
 }
 

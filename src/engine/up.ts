@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Image } from '../build/builder.ts'
 import type { Cluster } from '../cluster/provider.ts'
-import { applyManifest, dryRun, ownLabels } from '../deploy/apply.ts'
+import { applyManifest, checkManifests, ownLabels } from '../deploy/apply.ts'
 import { recordInventory } from '../deploy/inventory.ts'
 import { Live } from '../deploy/live.ts'
 import { inWaves } from '../deploy/order.ts'
@@ -273,8 +273,15 @@ export async function deploy({ plan, source, kube, live, manifests }: Deployment
   const outcomes: Outcome[] = []
   const apply = async (manifest: Manifest): Promise<KubeObject> => {
     const { object } = manifest
-    const { outcome, object: applied } = await applyManifest(kube, manifest, labels, run.signal)
+    const { outcome, object: applied, putRight } = await applyManifest(kube, manifest, labels, run.signal)
     outcomes.push(outcome)
+    for (const { field, manager } of putRight)
+      run.bus.emit({
+        type: 'step.output',
+        step: 'apply',
+        stream: 'stderr',
+        line: `${nameOf(object)}: ${field}, changed by ${manager}, is what the manifest says again`,
+      })
     run.bus.emit({ type: 'object', kind: object.kind, name: object.metadata.name, namespace: object.metadata.namespace, outcome })
     return applied
   }
@@ -288,15 +295,11 @@ export async function deploy({ plan, source, kube, live, manifests }: Deployment
         origin: { file: 'devkit.config', line: 1 },
       }
       const named = manifests.some(({ object }) => object.kind === 'Namespace' && object.metadata.name === plan.namespace)
+      // every refusal before the first write
+      await checkManifests(kube, manifests, { labels, namespace: plan.namespace }, run.signal)
       for (const namespace of [...manifests.filter(({ object }) => object.kind === 'Namespace'), ...(named ? [] : [own])])
         await apply(namespace)
       const rest = manifests.filter(({ object }) => object.kind !== 'Namespace')
-      // every refusal before the first write
-      await mapLimited(
-        rest.filter(({ object }) => object.kind !== 'CustomResourceDefinition'),
-        8,
-        (manifest) => dryRun(kube, manifest, run.signal),
-      )
       await recordInventory(kube, plan, rest, run.signal)
       for (const wave of inWaves(rest.filter((manifest) => !workloads.includes(manifest)))) await mapLimited(wave, 8, apply)
     },

@@ -38,6 +38,8 @@ export interface ObjectRef {
 export interface Origin {
   readonly file: string
   readonly line: number
+  /** Line of a field of the object, where the source can tell. */
+  readonly lineAt?: (path: readonly (string | number)[]) => number | undefined
 }
 
 /** One Kubernetes object as a source renders it. */

@@ -8,12 +8,17 @@ import type { Renderer } from './renderer.ts'
 /** Plain YAML and JSON: a file, or every file of a directory and below it, in the order of their names. */
 export const manifests: Renderer = {
   async render(source, directory, { signal }) {
-    const rendered: Manifest[] = []
+    const all: Manifest[] = []
+    const wrong: DevkitError[] = []
     for (const file of await filesOf(source, directory)) {
       signal.throwIfAborted()
-      rendered.push(...(await read(file, relative(directory, file))))
+      const { rendered, problems } = await read(file, relative(directory, file))
+      all.push(...rendered)
+      wrong.push(...problems)
     }
-    return rendered
+    const problem = together(wrong)
+    if (problem) throw problem
+    return all
   },
 }
 
@@ -33,8 +38,8 @@ async function filesOf(source: string, directory: string): Promise<readonly stri
     .sort()
 }
 
-async function read(path: string, file: string): Promise<readonly Manifest[]> {
-  const { LineCounter, parseAllDocuments } = await import('yaml')
+async function read(path: string, file: string): Promise<{ readonly rendered: Manifest[]; readonly problems: DevkitError[] }> {
+  const { isMap, isNode, LineCounter, parseAllDocuments } = await import('yaml')
   const lines = new LineCounter()
   const documents = parseAllDocuments(await readFile(path, 'utf8'), {
     lineCounter: lines,
@@ -43,21 +48,62 @@ async function read(path: string, file: string): Promise<readonly Manifest[]> {
     uniqueKeys: true,
   })
   const rendered: Manifest[] = []
+  const problems: DevkitError[] = []
   for (const document of Array.isArray(documents) ? documents : []) {
-    const error = document.errors[0]
-    if (error)
-      throw new DevkitError('RENDER-101', {
-        message: `${file}:${error.linePos?.[0].line ?? 1}: ${error.message.split('\n')[0]?.replace(/ at line .*/, '')}.`,
-        hint: 'Mend the YAML.',
-      })
+    if (document.errors.length > 0) {
+      problems.push(...document.errors.map((error) => invalid(file, error)))
+      continue
+    }
     const line = lines.linePos(document.contents?.range?.[0] ?? 0).line
-    const value = document.toJS({ maxAliasCount: 1000 }) as unknown
+    // an alias of nothing and its like are told only when the values are made
+    const value = attempt(() => document.toJS({ maxAliasCount: 1000 }) as unknown)
+    if (value instanceof Error) {
+      problems.push(invalid(file, { message: value.message, linePos: [{ line }] }))
+      continue
+    }
     // nothing, or comments only, between two lines of dashes
     if (value === null) continue
-    for (const object of isList(value) ? value.items : [value])
-      rendered.push({ object: checked(object, { file, line }), origin: { file, line } })
+    const lineOf = (keys: readonly (string | number)[]): number | undefined => {
+      const parent = keys.length > 1 ? document.getIn(keys.slice(0, -1), true) : document.contents
+      const pair = isMap(parent) ? parent.items.find(({ key }) => String(key) === String(keys.at(-1))) : undefined
+      const node = pair?.key ?? document.getIn(keys, true)
+      return isNode(node) && node.range ? lines.linePos(node.range[0]).line : undefined
+    }
+    const inList = isList(value)
+    for (const [index, object] of (inList ? value.items : [value]).entries()) {
+      const within = inList ? ['items', index] : []
+      const origin: Manifest['origin'] = {
+        file,
+        line: (inList ? lineOf(within) : undefined) ?? line,
+        lineAt: (keys) => lineOf([...within, ...keys]),
+      }
+      const checked = checkObject(object, origin)
+      if (checked instanceof DevkitError) problems.push(checked)
+      else rendered.push({ object: checked, origin })
+    }
   }
-  return rendered
+  return { rendered, problems }
+}
+
+function invalid(
+  file: string,
+  { message, linePos }: { message: string; linePos?: readonly [{ line: number }, ...unknown[]] },
+): DevkitError {
+  return new DevkitError('RENDER-101', {
+    message: `${file}:${linePos?.[0].line ?? 1}: ${message
+      .split('\n')[0]
+      ?.replace(/ at line .*/, '')
+      .replace(/[.:]$/, '')}.`,
+    hint: 'Mend the YAML.',
+  })
+}
+
+function attempt<T>(work: () => T): T | Error {
+  try {
+    return work()
+  } catch (thrown) {
+    return thrown instanceof Error ? thrown : new Error(String(thrown))
+  }
 }
 
 /** kubectl reads YAML 1.1 octal: `0400` is 256. https://kubernetes.io/docs/concepts/storage/volumes/#secret says "YAML accepts both octal and decimal" */
@@ -82,10 +128,10 @@ function isList(value: unknown): value is { items: readonly unknown[] } {
   return typeof list === 'object' && list !== null && list.kind === 'List' && Array.isArray(list.items)
 }
 
-function checked(value: unknown, origin: Manifest['origin']): KubeObject {
+function checkObject(value: unknown, origin: Manifest['origin']): KubeObject | DevkitError {
   const object = value as Partial<KubeObject> | null
   const missing =
-    typeof object !== 'object' || object === null
+    typeof object !== 'object' || object === null || Array.isArray(object)
       ? 'an object'
       : typeof object.apiVersion !== 'string'
         ? 'apiVersion'
@@ -95,8 +141,18 @@ function checked(value: unknown, origin: Manifest['origin']): KubeObject {
             ? 'metadata.name'
             : undefined
   if (missing === undefined) return object as KubeObject
-  throw new DevkitError('RENDER-102', {
+  return new DevkitError('RENDER-102', {
     message: `${placeOf(origin)}: not a Kubernetes object: ${missing} is missing.`,
     hint: 'Add it, or leave the file out of `manifests`.',
+  })
+}
+
+/** One problem as it is; several as one, with all their lines. */
+function together(problems: readonly DevkitError[]): DevkitError | undefined {
+  const [first, ...others] = problems
+  if (!first || others.length === 0) return first
+  return new DevkitError(first.code, {
+    message: `${problems.length} problems in the manifests:\n${problems.map(({ message }) => message).join('\n')}`,
+    hint: [...new Set(problems.map(({ hint }) => hint))].join(' '),
   })
 }

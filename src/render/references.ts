@@ -59,6 +59,22 @@ function checkTwice(manifests: readonly Manifest[]): void {
   }
 }
 
+/** An environment owns one namespace: what asks for another would be shared with every other environment. @throws PLAN-107 */
+export function checkNamespaces(manifests: readonly Manifest[], namespace: string): void {
+  const other = ({ object: { kind, metadata } }: Manifest): string | undefined =>
+    kind === 'Namespace' ? metadata.name : metadata.namespace
+  const foreign = manifests.filter((manifest) => (other(manifest) ?? namespace) !== namespace)
+  if (foreign.length === 0) return
+  const lines = foreign.map(
+    (manifest) => `${placeOf(manifest.origin)}: ${nameOf(manifest.object)} is of the namespace ${other(manifest)}`,
+  )
+  throw new DevkitError('PLAN-107', {
+    message: `${lines.join('\n')}, but this environment owns ${namespace}.`,
+    hint: 'Leave the namespace out of the manifests: each environment puts them into its own.',
+    object: foreign[0] && nameOf(foreign[0].object),
+  })
+}
+
 function imageNowhere({ name, image = '' }: ServiceNames, images: readonly string[]): DevkitError {
   const better = nearest(image, images)
   return new DevkitError('PLAN-104', {

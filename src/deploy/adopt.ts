@@ -1,0 +1,62 @@
+import type { Kube, PatchOperation } from '../kube/kube.ts'
+import { type KubeObject, refOf } from '../lib/objects.ts'
+
+/** Who last applied an object, when it was kubectl. Other names that begin with kubectl are single changes by hand. */
+const appliers = ['kubectl-client-side-apply', 'kubectl']
+const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
+
+interface ManagedFields {
+  readonly manager?: string
+  readonly operation?: string
+  readonly subresource?: string
+  readonly fieldsV1?: FieldSet
+  readonly [field: string]: unknown
+}
+
+type FieldSet = { readonly [key: string]: FieldSet }
+
+/**
+ * Takes over what `kubectl apply` put there: its fields become devkit's, so that one which leaves the manifest leaves the object too.
+ * Without this such a field would stay for ever, owned by an apply that nobody repeats. Gives whether anything had to be changed.
+ * @see https://kubernetes.io/docs/reference/using-api/server-side-apply/#upgrading-from-client-side-apply-to-server-side-apply
+ */
+export async function adopt(kube: Kube, object: KubeObject, signal: AbortSignal): Promise<boolean> {
+  const entries = (object.metadata['managedFields'] ?? []) as readonly ManagedFields[]
+  const theirs = entries.filter(isKubectlApply)
+  if (theirs.length === 0) return false
+  const own = entries.find(({ manager, operation }) => manager === 'devkit' && operation === 'Apply')
+  const fieldsV1 = [...theirs, ...(own ? [own] : [])]
+    .map((entry) => withoutLastApplied(entry.fieldsV1 ?? {}))
+    .reduce((all, set) => union(all, set), {})
+  const kept = entries.filter((entry) => entry !== own && !theirs.includes(entry))
+  const adopted = { ...theirs[0], manager: 'devkit', operation: 'Apply', fieldsV1 }
+  const operations: PatchOperation[] = [
+    // somebody who writes at the same moment is not overwritten: the next run adopts
+    { op: 'test', path: '/metadata/resourceVersion', value: object.metadata.resourceVersion },
+    { op: 'replace', path: '/metadata/managedFields', value: [...kept, adopted] },
+  ]
+  if (object.metadata.annotations?.[lastApplied] !== undefined)
+    operations.push({ op: 'remove', path: `/metadata/annotations/${lastApplied.replaceAll('/', '~1')}` })
+  await kube.patch(refOf(object), operations, signal)
+  return true
+}
+
+function isKubectlApply({ manager = '', operation, subresource }: ManagedFields): boolean {
+  if (subresource) return false
+  return manager === 'kubectl-client-side-apply' ? operation === 'Update' : operation === 'Apply' && appliers.includes(manager)
+}
+
+function withoutLastApplied(set: FieldSet): FieldSet {
+  const { 'f:metadata': metadata, ...rest } = set
+  if (!metadata) return set
+  const { 'f:annotations': annotations, ...others } = metadata
+  if (!annotations) return set
+  const { [`f:${lastApplied}`]: _, ...kept } = annotations
+  const left = Object.keys(kept).some((key) => key !== '.') ? { ...others, 'f:annotations': kept } : others
+  return Object.keys(left).length === 0 ? rest : { ...rest, 'f:metadata': left }
+}
+
+function union(a: FieldSet, b: FieldSet): FieldSet {
+  const keys = new Set([...Object.keys(a), ...Object.keys(b)])
+  return Object.fromEntries([...keys].map((key) => [key, union(a[key] ?? {}, b[key] ?? {})]))
+}

@@ -1,0 +1,210 @@
+import type { ApiFailure, Kube } from '../kube/kube.ts'
+import { DevkitError, messageOf } from '../lib/errors.ts'
+import { nearest } from '../lib/nearest.ts'
+import { type KubeObject, type Manifest, nameOf, placeOf } from '../lib/objects.ts'
+
+/** A field that somebody else owns with another value. */
+export interface Conflict {
+  /** As the server writes it: `.spec.replicas`. */
+  readonly field: string
+  readonly manager: string
+}
+
+/** People's own tools. What they change is meant for the moment; the manifest is meant to last. */
+const hands =
+  /^(kubectl.*|k9s|.*lens.*|headlamp.*|dashboard|mozilla|node-fetch|curl|python-requests|unknown|before-first-apply|devkit.*)$/i
+
+/** Whether the field was changed by a person, not by a program that will change it again. */
+export function isByHand({ manager }: Conflict): boolean {
+  return hands.test(manager)
+}
+
+/** The conflicts that an apply was refused for; none when it was not, or not for that. */
+export function conflictsOf(thrown: unknown): readonly Conflict[] {
+  if (!isFailure(thrown) || thrown.status !== 409) return []
+  return thrown.causes.flatMap(({ field, message }) => {
+    const manager = /conflict with "([^"]+)"/.exec(message ?? '')?.[1]
+    return field !== undefined && manager !== undefined ? [{ field, manager }] : []
+  })
+}
+
+/** Whether a field that is fixed for the object's lifetime was to be changed. */
+export function isImmutable(thrown: unknown): boolean {
+  return (
+    isFailure(thrown) &&
+    thrown.status === 422 &&
+    /immutable|may not be (updated|changed)|updates to .* are forbidden/i.test(thrown.message)
+  )
+}
+
+/** What the API server said of a manifest, as a problem with the manifest's place: APPLY-101 … APPLY-105. */
+export async function refusal(kube: Kube, thrown: unknown, manifest: Manifest, signal: AbortSignal): Promise<unknown> {
+  if (thrown instanceof DevkitError) return thrown
+  const { object, origin } = manifest
+  const name = nameOf(object)
+  const place = placeOf(origin)
+  if (!isFailure(thrown))
+    return new DevkitError('APPLY-104', {
+      message: `${place}: ${name} could not be applied: ${messageOf(thrown).replace(/\.$/, '')}.`,
+      hint: 'Check the cluster with `devkit status`, then run this again.',
+      object: name,
+      cause: thrown,
+    })
+  const text = { object: name, cause: thrown }
+  if (thrown.reason === 'UnknownKind') return unknownKind(kube, manifest, thrown, signal)
+  const conflicts = conflictsOf(thrown)
+  if (conflicts.length > 0) {
+    const owned = conflicts.filter((conflict) => !isByHand(conflict))
+    const lines = owned.map(({ field, manager }) => `${placeOfField(manifest, field)}: ${name}: ${field} is owned by ${manager}`)
+    return new DevkitError('APPLY-102', {
+      ...text,
+      message: `${lines.join('\n')}.`,
+      hint: `Remove ${owned.length === 1 ? 'the field' : 'the fields'} from the manifest, so that ${[...new Set(owned.map(({ manager }) => manager))].join(', ')} decides; or take that controller away.`,
+    })
+  }
+  if (isImmutable(thrown))
+    return new DevkitError('APPLY-105', {
+      ...text,
+      message: `${place}: ${name}: ${sentences(thrown).join('; ').replace(/\.$/, '')}.`,
+      hint: `Delete it (\`kubectl delete ${object.kind.toLowerCase()} ${object.metadata.name}${object.metadata.namespace ? ` -n ${object.metadata.namespace}` : ''}\`) if nothing in it is needed, then run \`devkit up\`.`,
+    })
+  if (isRefusedContent(thrown)) {
+    const lines = await Promise.all(fieldErrors(thrown).map((error) => fieldLine(kube, manifest, error, signal)))
+    return new DevkitError('APPLY-101', { ...text, message: `${lines.join('\n')}.`, hint: 'Correct the manifest.' })
+  }
+  return new DevkitError('APPLY-104', {
+    ...text,
+    message: `${place}: ${name}: the API server says ${thrown.status}: ${sentences(thrown).join('; ').replace(/\.$/, '')}.`,
+    hint: 'Read what the API server says.',
+  })
+}
+
+function isFailure(thrown: unknown): thrown is ApiFailure {
+  return thrown instanceof Error && thrown.name === 'ApiFailure'
+}
+
+// unknown fields come as 500 from server-side apply
+function isRefusedContent({ status, message }: ApiFailure): boolean {
+  return status === 400 || status === 422 || status === 403 || /failed to create typed patch object/.test(message)
+}
+
+function sentences({ causes, message }: ApiFailure): readonly string[] {
+  const told = causes.map((cause) => [cause.field, cause.message].filter(Boolean).join(': ')).filter(Boolean)
+  return told.length > 0 ? [...new Set(told)] : [message]
+}
+
+interface FieldError {
+  /** `spec.containers[0].name` or as server-side apply writes it; empty when no field is named. */
+  readonly field: string
+  readonly said: string
+}
+
+/** One entry for each field that the server complains of. */
+export function fieldErrors({ causes, message }: Pick<ApiFailure, 'causes' | 'message'>): readonly FieldError[] {
+  const fromCauses = causes.filter(({ field }) => field).map(({ field = '', message: said = '' }) => ({ field, said }))
+  if (fromCauses.length > 0) return fromCauses
+  const strict = [...message.matchAll(/unknown field "([^"]+)"/g)].map(([, field = '']) => ({ field, said: notInSchema }))
+  if (strict.length > 0) return strict
+  const typed = /failed to create typed patch object \([^)]*\): ([\s\S]*)$/.exec(message)?.[1]
+  if (typed === undefined) return [{ field: '', said: message }]
+  return typed
+    .replace(/^errors:\s*/, '')
+    .split('\n')
+    .map((line) => /^\s*(\.(?:[^:[\s]|\[[^\]]*\])+): (.*)$/.exec(line))
+    .filter((found) => found !== null)
+    .map(([, field = '', said = '']) => ({
+      field,
+      said: said.replace(/&value\.valueUnstructured\{Value:(.*?)\}/, '$1'),
+    }))
+}
+
+const notInSchema = 'field not declared in schema'
+
+async function fieldLine(kube: Kube, manifest: Manifest, { field, said }: FieldError, signal: AbortSignal): Promise<string> {
+  const { object } = manifest
+  const path = pathIn(object, field)
+  const at = `${placeOfField(manifest, field)}: ${nameOf(object)}${field ? `: ${field.replace(/^\./, '')}` : ''}`
+  if (said !== notInSchema) return `${at}: ${said.replace(/\.$/, '')}`
+  const parents = path.slice(0, -1).filter((key) => typeof key === 'string')
+  const known = await kube.fieldsAt(object.apiVersion, object.kind, parents, signal)
+  const better = nearest(String(path.at(-1) ?? ''), known)
+  return `${at}: unknown field${better ? `; did you mean '${better}'?` : ''}`
+}
+
+function placeOfField({ object, origin }: Manifest, field: string): string {
+  const line = field ? origin.lineAt?.(pathIn(object, field)) : undefined
+  return placeOf(line === undefined ? origin : { file: origin.file, line })
+}
+
+/** The keys that a field's name stands for in the object: `.a.b[name="x"].c` is a, b, the index of x, c. Names may have dots in them. */
+export function pathIn(object: unknown, field: string): readonly (string | number)[] {
+  const path: (string | number)[] = []
+  let rest = field.replace(/^\./, '')
+  let at: unknown = object
+  while (rest !== '') {
+    const bracket = /^\[([^\]]*)\]\.?/.exec(rest)
+    if (bracket) {
+      const index = indexIn(at, bracket[1] ?? '')
+      path.push(index)
+      at = (at as Readonly<Record<string | number, unknown>> | undefined | null)?.[index]
+      rest = rest.slice(bracket[0].length)
+      continue
+    }
+    const keys = typeof at === 'object' && at !== null ? Object.keys(at) : []
+    const key =
+      keys
+        .filter((one) => rest === one || rest.startsWith(`${one}.`) || rest.startsWith(`${one}[`))
+        .sort((a, b) => b.length - a.length)[0] ??
+      /^[^.[]+/.exec(rest)?.[0] ??
+      rest
+    path.push(key)
+    at = (at as Record<string, unknown> | undefined | null)?.[key]
+    rest = rest.slice(key.length).replace(/^\./, '')
+  }
+  return path
+}
+
+/** `0`, or `name="x",port=80`: the item of a list, or the key of a map. */
+function indexIn(list: unknown, text: string): string | number {
+  if (/^\d+$/.test(text)) return Number(text)
+  const wanted = [...text.matchAll(/(\w+)=("(?:[^"\\]|\\.)*"|[^,]+)/g)].map(
+    ([, key = '', value = '']) => [key, value.replace(/^"|"$/g, '')] as const,
+  )
+  if (wanted.length === 0) return text
+  if (!Array.isArray(list)) return 0
+  const items = list as readonly (Readonly<Record<string, unknown>> | null)[]
+  // the server fills in what the manifest leaves out, such as a port's protocol
+  return Math.max(
+    0,
+    items.findIndex((item) => wanted.every(([key, value]) => item?.[key] === undefined || String(item[key]) === value)),
+  )
+}
+
+async function unknownKind(
+  kube: Kube,
+  { object, origin }: Manifest,
+  cause: ApiFailure,
+  signal: AbortSignal,
+): Promise<DevkitError> {
+  const known = (await kube.kinds(signal).catch(() => [])).map((name) => {
+    const slash = name.lastIndexOf('/')
+    return { apiVersion: name.slice(0, slash), kind: name.slice(slash + 1) }
+  })
+  signal.throwIfAborted()
+  const elsewhere = known.filter(({ kind }) => kind === object.kind).map(({ apiVersion }) => apiVersion)
+  const better = nearest(
+    object.kind,
+    known.filter(({ apiVersion }) => apiVersion === object.apiVersion).map(({ kind }) => kind),
+  )
+  return new DevkitError('APPLY-103', {
+    message: `${placeOf(origin)}: the cluster does not know ${object.kind} in ${object.apiVersion}.`,
+    hint:
+      elsewhere.length > 0
+        ? `Write apiVersion: ${elsewhere[0]}.`
+        : better
+          ? `Did you mean ${better}?`
+          : 'Correct apiVersion and kind, or add the CRD to the manifests.',
+    object: nameOf(object as KubeObject),
+    cause,
+  })
+}
