@@ -8,7 +8,14 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['test/*.test.ts', 'test/unit/**/*.test.ts'], isolate: false, maxWorkers: 2 },
+        test: {
+          name: 'unit',
+          include: ['test/*.test.ts', 'test/unit/**/*.test.ts'],
+          isolate: false,
+          maxWorkers: 2,
+          // a loaded machine is slow, not wrong
+          testTimeout: 20_000,
+        },
       },
       {
         extends: true,

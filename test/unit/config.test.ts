@@ -71,7 +71,7 @@ test('manifests are read as kubectl reads them: octal modes, old booleans, merge
   )
   const [a, b] = await manifests.render('a.yaml', directory, { signal })
   expect(a?.object).toMatchObject({ mode: 256, true: true, y: 'y', time: '12:30', merged: { x: 1 } })
-  expect(b).toMatchObject({ object: { kind: 'B' }, origin: { file: 'a.yaml', line: 12 } })
+  expect(b).toMatchObject({ object: { kind: 'B' }, origin: { file: 'a.yaml', line: 15 } })
 })
 
 test.each([
