@@ -22,9 +22,10 @@ const rooms: Readonly<
   deploy: { rooms: ['lib'], types: ['config', 'host', 'kube'] },
   sync: { rooms: ['lib'], types: ['config', 'host', 'kube'] },
   forward: { rooms: ['lib'], types: ['config', 'host', 'kube', 'cluster'] },
+  logs: { rooms: ['lib'], types: ['config', 'host', 'kube'] },
   toolbox: { rooms: ['cluster', 'build', 'images', 'render', 'sync'], types: ['config'] },
   engine: {
-    rooms: ['lib', 'plan', 'events', 'toolbox', 'cluster', 'build', 'images', 'render', 'deploy', 'sync', 'forward'],
+    rooms: ['lib', 'plan', 'events', 'toolbox', 'cluster', 'build', 'images', 'render', 'deploy', 'sync', 'forward', 'logs'],
     types: ['host', 'kube', 'config'],
     packages: ['picomatch'],
   },
