@@ -2,6 +2,7 @@ import { join, relative } from 'node:path'
 import type { Image } from '../build/builder.ts'
 import { contextFiles, contextFilter } from '../build/context.ts'
 import type { Kube } from '../kube/kube.ts'
+import { DevkitError } from '../lib/errors.ts'
 import { podSpecOf } from '../lib/objects.ts'
 import type { Scope } from '../lib/scope.ts'
 import { affected, isUnder } from '../plan/affected.ts'
@@ -9,6 +10,7 @@ import type { Action, Plan, ServicePlan } from '../plan/plan.ts'
 import { repositoryOf } from '../render/transforms/transforms.ts'
 import { neverSynced } from '../sync/mapping.ts'
 import type { EngineRun } from './environment.ts'
+import { tellLogs } from './logs.ts'
 import { renderSource } from './render.ts'
 import { Sessions } from './sessions.ts'
 import { problemEvent, runStep } from './step.ts'
@@ -36,11 +38,15 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
   let generation = scope.child()
   let running = await up(plan, run, generation, (service, kube) => runningImage(plan, service, kube, run))
   let sessions = follow(running, run, generation)
+  const logs = tellLogs(run, scope)
+  logs(running)
   for (const [service, url] of Object.entries(running.urls))
     run.bus.emit({ type: 'action', service, do: 'none', reason: `watching; ${url}` })
 
   let wanted: Action | undefined
   let working: Promise<void> | undefined
+  /** Problems of the last tries; the next that comes up resolves them. */
+  const unresolved = new Map<string, DevkitError>()
   const bringUp = async (): Promise<void> => {
     while (wanted && !scope.signal.aborted) {
       const action = wanted
@@ -56,6 +62,10 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
           generation = next
           running = after
           sessions = follow(running, run, generation)
+          logs(running)
+          for (const { code, service, object } of unresolved.values())
+            run.bus.emit({ type: 'problem.resolved', code, service, object })
+          unresolved.clear()
           await old.close()
         } catch (thrown) {
           await next.close()
@@ -63,7 +73,9 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
         }
       } catch (thrown) {
         // the last good state goes on; the next save tries again
-        if (!scope.signal.aborted) run.bus.emit(problemEvent(thrown))
+        if (scope.signal.aborted) continue
+        run.bus.emit(problemEvent(thrown))
+        if (thrown instanceof DevkitError) unresolved.set(`${thrown.code} ${thrown.service} ${thrown.object}`, thrown)
       }
     }
     working = undefined
