@@ -163,15 +163,8 @@ describe('a cluster of the image', () => {
   })
 
   /** What the app says through its NodePort, once it answers. */
-  const page = async (): Promise<string> => {
-    for (const deadline = Date.now() + 60_000; ; ) {
-      const answer = await fetch(`http://127.0.0.1:${port}/`, { signal: AbortSignal.timeout(2000) }).catch(
-        (cause: Error) => cause,
-      )
-      if (!(answer instanceof Error)) return answer.text()
-      if (Date.now() > deadline) throw answer
-    }
-  }
+  const page = (): Promise<string> =>
+    eventually(async () => (await fetch(`http://127.0.0.1:${port}/`, { signal: AbortSignal.timeout(2000) })).text())
 
   test('a NodePort answers on 127.0.0.1 of the host', async () => expect(await page()).toBe('here'))
 
@@ -210,14 +203,11 @@ describe('a cluster of the image', () => {
   test('stopped and started, it comes back with its pods, its data and its port', async () => {
     await docker('stop', node)
     await docker('start', node)
-    for (const deadline = Date.now() + 60_000; ; ) {
-      const answer = await kubectl(['get', '--raw', '/readyz']).catch((cause: Error) => cause.message)
-      if (answer === 'ok') break
-      if (Date.now() > deadline) throw new Error(answer)
-    }
+    expect(await eventually(() => kubectl(['get', '--raw', '/readyz']))).toBe('ok')
     expect(await page()).toBe('here')
     expect(await kubectl(['exec', 'app', '--', 'cat', '/data/kept'])).toBe('kept')
-    expect(await kubectl(['exec', 'app', '--', 'getent', 'ahostsv4', 'app.default.svc.cluster.local'])).toMatch(/^10\./)
+    const resolved = await eventually(() => kubectl(['exec', 'app', '--', 'getent', 'ahostsv4', 'app.default.svc.cluster.local']))
+    expect(resolved).toMatch(/^10\./)
   })
 })
 
@@ -264,6 +254,17 @@ function pod(name: string, container: object): object {
       containers: [{ name, image, imagePullPolicy: 'Never', ...container }],
       ...(name === 'greedy' ? {} : { volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }] }),
     },
+  }
+}
+
+/** Asks again until it does not fail, for at most a minute. @throws the last failure */
+async function eventually<T>(ask: () => Promise<T>): Promise<T> {
+  for (const deadline = Date.now() + 60_000; ; ) {
+    try {
+      return await ask()
+    } catch (cause) {
+      if (Date.now() > deadline) throw cause
+    }
   }
 }
 
