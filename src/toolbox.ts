@@ -1,6 +1,7 @@
 import type { Builder } from './build/builder.ts'
 import { buildx } from './build/buildx.ts'
 import { type KindParts, kind } from './cluster/kind.ts'
+import { type MirrorParts, withMirrors } from './cluster/mirrors.ts'
 import type { ClusterProvider } from './cluster/provider.ts'
 import type { ClusterSpec } from './config/schema.ts'
 import type { Delivery } from './images/delivery.ts'
@@ -21,9 +22,9 @@ export interface Toolbox {
   readonly transport: SyncTransport
 }
 
-export function makeToolbox(parts: KindParts): Toolbox {
+export function makeToolbox(parts: KindParts & MirrorParts): Toolbox {
   return {
-    provider: { kind: kind(parts) },
+    provider: { kind: withMirrors(kind(parts), parts) },
     builder: buildx(parts),
     delivery: delta(parts),
     renderer: manifests,

@@ -57,6 +57,7 @@ export async function openParts(io: Io): Promise<Parts> {
     watch: watchFiles,
     stateDirectory: machine.stateDirectory,
     nodeImage: machine.nodeImage,
+    mirrors: machine.mirrors,
     userKubeconfig: io.env['KUBECONFIG']?.split(':')[0] || join(home, '.kube', 'config'),
   }
   return { ...parts, host: parts, tools: makeToolbox(parts), openKube }

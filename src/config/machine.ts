@@ -17,7 +17,7 @@ export interface Machine {
   readonly tools: Readonly<Record<string, string>>
   /** Image for the nodes of clusters that the config says nothing about. */
   readonly nodeImage: string | undefined
-  /** Registry host → address to use in its place. */
+  /** Registry host, or `_default` for all others, → address that the nodes ask first. */
   readonly mirrors: Readonly<Record<string, string>>
   /** Directory of devkit's own state: kubeconfigs, host ports, leases. */
   readonly stateDirectory: string
@@ -59,6 +59,11 @@ export async function loadMachine(env: Env): Promise<Machine> {
 async function parse(text: string, file: string) {
   const v = await import('valibot')
   const some = v.pipe(v.string(), v.minLength(1))
+  const registry = v.pipe(some, v.regex(/^(?:_default|[A-Za-z0-9.-]+(?::\d+)?)$/, 'HOST or HOST:PORT of a registry, or _default'))
+  const mirror = v.pipe(
+    some,
+    v.regex(/^(?:https?:\/\/)?[A-Za-z0-9.-]+(?::\d+)?(?:\/[\w./-]*)?$/, 'http://HOST, https://HOST or HOST'),
+  )
   const schema = v.strictObject({
     writtenBy: v.optional(v.string()),
     engine: v.optional(v.pipe(some, v.regex(/^(unix|tcp|npipe):\/\//, 'unix://PATH or tcp://HOST:PORT'))),
@@ -73,7 +78,7 @@ async function parse(text: string, file: string) {
       {},
     ),
     nodeImage: v.optional(some),
-    mirrors: v.optional(v.record(some, some), {}),
+    mirrors: v.optional(v.record(registry, mirror), {}),
   })
   let value: unknown
   try {

@@ -1,16 +1,30 @@
 import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startOf } from './lock.ts'
-import { engineAddress, type Places } from './places.ts'
+import { engineAddress, type Places, usualRuntime } from './places.ts'
 import { LabProblem, run, type Voice } from './run.ts'
 
-const bridge = 'devkit-lab0'
-/** Address ranges that Docker itself does not hand out by default, so that a second engine on the machine keeps its own. */
-const bridgeAddress = '10.213.0.1/16'
-const addressPool = 'base=10.214.0.0/16,size=24'
+/** The engine's bridge and the networks that it hands out. */
+interface Network {
+  readonly bridge: string
+  /** Address of this machine on the bridge; every container can reach it. */
+  readonly address: string
+  readonly pool: string
+}
+
+/** Address ranges that Docker itself does not hand out by default, so that a second engine on the machine keeps its own; so does a second lab. */
+export function networkOf(places: Places): Network {
+  const number = places.runtime === usualRuntime ? 0 : 1 + ((createHash('sha256').update(places.runtime).digest()[0] ?? 0) % 20)
+  return {
+    bridge: `devkit-lab${number}`,
+    address: `10.${213 + 2 * number}.0.1`,
+    pool: `base=10.${214 + 2 * number}.0.0/16,size=24`,
+  }
+}
 
 /** Starts the lab's engine unless it answers already. It outlives this process. */
 export async function startEngine(places: Places, programs: string, { say, signal }: Voice): Promise<void> {
@@ -27,12 +41,12 @@ export async function startEngine(places: Places, programs: string, { say, signa
   ])
     rmSync(join(places.runtime, leftover), { force: true })
   await raiseInotifyLimits({ say, signal })
-  await makeBridge(signal)
+  await makeBridge(networkOf(places), signal)
   mkdirSync(places.runtime, { recursive: true, mode: 0o700 })
   const log = join(places.cache, 'engine.log')
   const out = openSync(log, 'a')
   const args = ['--host', engineAddress(places), '--data-root', join(places.cache, 'engine-data'), '--exec-root', join(places.runtime, 'exec'), '--pidfile', join(places.runtime, 'docker.pid'),
-    '--bridge', bridge, '--default-address-pool', addressPool, '--config-file', join(places.runtime, 'no-daemon.json')] // biome-ignore format: one line a thought
+    '--bridge', networkOf(places).bridge, '--default-address-pool', networkOf(places).pool, '--config-file', join(places.runtime, 'no-daemon.json')] // biome-ignore format: one line a thought
   await run(['sh', '-c', 'printf {} > "$1"', 'sh', join(places.runtime, 'no-daemon.json')], { signal })
   const child = spawn(join(programs, 'usr/sbin/dockerd'), args, {
     detached: true,
@@ -64,7 +78,7 @@ export async function stopEngine(places: Places, { say, signal }: Voice): Promis
     if (startOf(pid) !== undefined) process.kill(pid, 'SIGKILL')
   }
   await endLeftovers(places, signal)
-  await run(['ip', 'link', 'delete', bridge], { signal }).catch(() => undefined)
+  await run(['ip', 'link', 'delete', networkOf(places).bridge], { signal }).catch(() => undefined)
   rmSync(places.runtime, { recursive: true, force: true })
 }
 
@@ -113,9 +127,9 @@ async function raiseInotifyLimits({ say, signal }: Voice): Promise<void> {
   }
 }
 
-async function makeBridge(signal: AbortSignal): Promise<void> {
+async function makeBridge({ bridge, address }: Network, signal: AbortSignal): Promise<void> {
   if (!existsSync(`/sys/class/net/${bridge}`)) await run(['ip', 'link', 'add', bridge, 'type', 'bridge'], { signal })
-  await run(['ip', 'address', 'replace', bridgeAddress, 'dev', bridge], { signal })
+  await run(['ip', 'address', 'replace', `${address}/16`, 'dev', bridge], { signal })
   await run(['ip', 'link', 'set', bridge, 'up'], { signal })
 }
 

@@ -13,11 +13,14 @@ export interface Places {
   readonly settings: string
 }
 
+/** Where processes keep their sockets on a machine that gives root no directory of its own for it. */
+export const usualRuntime = '/run/devkit-lab'
+
 export function placesOf(env: Env): Places {
   const home = env['HOME'] ?? homedir()
   return {
     cache: join(env['XDG_CACHE_HOME'] || join(home, '.cache'), 'devkit-lab'),
-    runtime: join(env['XDG_RUNTIME_DIR'] || '/run', 'devkit-lab'),
+    runtime: env['XDG_RUNTIME_DIR'] ? join(env['XDG_RUNTIME_DIR'], 'devkit-lab') : usualRuntime,
     settings: env['DEVKIT_MACHINE'] || join(env['XDG_CONFIG_HOME'] || join(home, '.config'), 'devkit', 'machine.json'),
   }
 }

@@ -1,0 +1,74 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { placesOf } from '../../lab/places.ts'
+
+/** A real image registry on one address of this machine. It ends with the value. */
+export interface Registry extends AsyncDisposable {
+  /** `HOST:PORT`, without TLS. */
+  readonly address: string
+  /** What it was asked so far: method and path of each request. */
+  readonly requests: readonly string[]
+}
+
+/** Starts Debian's docker-registry on a free port of `host`, over the images in `data`. `mark` is the value of DEVKIT_TEST in its environment. */
+export async function startRegistry(host: string, data: string, mark: string): Promise<Registry> {
+  mkdirSync(data, { recursive: true })
+  const config = join(data, `config-${host}.json`)
+  // JSON is YAML
+  writeFileSync(
+    config,
+    JSON.stringify({
+      version: 0.1,
+      log: { formatter: 'json' },
+      storage: { filesystem: { rootdirectory: data } },
+      http: { addr: `${host}:0` },
+    }),
+  )
+  const child = spawn(registryProgram(), ['serve', config], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: process.env['PATH'], DEVKIT_TEST: mark, OTEL_TRACES_EXPORTER: 'none' },
+  })
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
+  const requests: string[] = []
+  const listening = Promise.withResolvers<string>()
+  for (const stream of [child.stdout, child.stderr])
+    createInterface({ input: stream }).on('line', (line) => {
+      const address = /listening on (\S+?:\d+)/.exec(line)?.[1]
+      if (address !== undefined) listening.resolve(address)
+      const request = /"((?:GET|HEAD|PUT|POST|PATCH) \S+) HTTP/.exec(line.replaceAll('\\"', '"'))?.[1]
+      if (request !== undefined) requests.push(request)
+    })
+  void ended.then(() => listening.reject(new Error('the registry ended before it listened')))
+  return {
+    address: await listening.promise,
+    requests,
+    [Symbol.asyncDispose]: async () => {
+      child.kill('SIGKILL')
+      await ended
+    },
+  }
+}
+
+/** Debian's program, unpacked into the lab's cache beside the system: installing it would start it. */
+function registryProgram(): string {
+  const cache = join(placesOf(process.env).cache, 'test-tools')
+  const program = join(cache, 'docker-registry')
+  if (existsSync(program)) return program
+  const work = join(cache, `work-${process.pid}`)
+  mkdirSync(join(work, 'lists/partial'), { recursive: true })
+  mkdirSync(join(work, 'archives/partial'), { recursive: true })
+  const own = [`Dir::State::Lists=${work}/lists`, `Dir::Cache=${work}`, 'APT::Sandbox::User=root']
+  const apt = (...args: string[]): void =>
+    void execFileSync('apt-get', ['-qq', ...own.flatMap((option) => ['-o', option]), ...args], {
+      cwd: work,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    })
+  apt('update')
+  apt('download', 'docker-registry')
+  execFileSync('sh', ['-c', 'dpkg -x docker-registry_*.deb unpacked'], { cwd: work })
+  renameSync(join(work, 'unpacked/usr/bin/docker-registry'), program)
+  rmSync(work, { recursive: true, force: true })
+  return program
+}
