@@ -8,6 +8,21 @@ export interface Host {
   readonly engine: () => Promise<Engine>
   readonly watch: WatchFiles
   readonly files: Files
+  readonly lock: TakeLock
+  /** The program that listens on a TCP port of this machine, as a person knows it; undefined where it can't be told. */
+  readonly listenerOn: (port: number) => Promise<string | undefined>
+}
+
+/** Takes a lock by its name, or says who holds it. The lock ends with what is returned, at the latest with this process. */
+export type TakeLock = (name: string) => Promise<AsyncDisposable | LockHolder>
+
+/** Who holds a lock: unknown where the holder does not answer. */
+export interface LockHolder {
+  /** What it does, e.g. `devkit watch in /home/ada/shop`. */
+  readonly what: string
+  readonly pid: number | undefined
+  /** ISO 8601. */
+  readonly since: string | undefined
 }
 
 /** Reading and writing the working tree and devkit's own state. */
@@ -53,7 +68,12 @@ export interface Engine {
   networkExists(name: string): Promise<boolean>
   /** Removes the network unless something is connected to it. */
   removeNetworkWhenUnused(name: string): Promise<void>
+  /** Starts a container. One that runs already is fine. */
   startContainer(id: string): Promise<void>
+  /** When the container's program began, in ms since the epoch. */
+  startedAt(id: string): Promise<number>
+  /** Name of the container that publishes a port of this machine. */
+  containerOnPort(port: number): Promise<string | undefined>
   unpauseContainer(id: string): Promise<void>
   /** Runs a program in a container to its end. */
   run(
