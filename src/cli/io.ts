@@ -6,6 +6,8 @@ export interface Io {
   readonly argv: readonly string[]
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
+  readonly pid: number
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean }
   readonly stdout: Output
   readonly stderr: Output
   /** Aborts with `Interrupted` when the run is ended from outside, with anything else at a defect that nobody awaited. */

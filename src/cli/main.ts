@@ -27,6 +27,11 @@ export async function main(): Promise<void> {
     argv: process.argv.slice(2),
     env: process.env,
     cwd: process.cwd(),
+    pid: process.pid,
+    // a getter: opening stdin costs a run that never asks
+    get stdin() {
+      return process.stdin
+    },
     stdout: process.stdout,
     stderr: process.stderr,
     signal: interrupt.signal,

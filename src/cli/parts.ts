@@ -15,6 +15,8 @@ import { openEngine } from '../host/engine.ts'
 import { makeExec, programEnv } from '../host/exec.ts'
 import * as files from '../host/files.ts'
 import type { Engine } from '../host/host.ts'
+import { locksIn } from '../host/lock.ts'
+import { listenerOn } from '../host/ports.ts'
 import { watchFiles } from '../host/watch.ts'
 import { openKube } from '../kube/client.ts'
 import { DevkitError } from '../lib/errors.ts'
@@ -39,8 +41,8 @@ export async function loadPlan(io: Io, flags: GlobalFlags): Promise<{ readonly p
   return { plan: makePlan({ config, directory, env: flags.env, profileName, profile }), file }
 }
 
-/** The real parts, each opened when first used. */
-export async function openParts(io: Io): Promise<Parts> {
+/** The real parts, each opened when first used. `command` is what other runs are told of this one. */
+export async function openParts(io: Io, command: string): Promise<Parts> {
   const machine = await loadMachine(io.env)
   const home = io.env['HOME'] || homedir()
   const address = await engineAddress(io.env, machine.engine, home)
@@ -55,6 +57,12 @@ export async function openParts(io: Io): Promise<Parts> {
     engine,
     files,
     watch: watchFiles,
+    listenerOn,
+    lock: locksIn(join(machine.stateDirectory, 'locks'), {
+      what: `devkit ${command} in ${io.cwd}`,
+      pid: io.pid,
+      since: new Date().toISOString(),
+    }),
     stateDirectory: machine.stateDirectory,
     nodeImage: machine.nodeImage,
     mirrors: machine.mirrors,

@@ -1,4 +1,4 @@
-import type { EngineRun } from '../engine/environment.ts'
+import { type EngineRun, occupyEnvironment } from '../engine/environment.ts'
 import { problemEvent } from '../engine/step.ts'
 import { Bus } from '../events/bus.ts'
 import { DevkitError, Interrupted } from '../lib/errors.ts'
@@ -28,12 +28,22 @@ export async function running(io: Io, flags: GlobalFlags, command: string, work:
   const abort = (): void => void scope.close(io.signal.reason).catch(() => undefined)
   io.signal.addEventListener('abort', abort, { once: true })
   if (io.signal.aborted) abort()
+  const limit = flags.timeout === undefined ? undefined : milliseconds(flags.timeout)
+  const open = new Set<string>()
+  bus.subscribe((event) => {
+    if (event.type === 'step.started') open.add(event.step)
+    if (event.type === 'step.finished' || event.type === 'step.failed') open.delete(event.step)
+  })
+  const timer =
+    limit === undefined ? undefined : setTimeout(() => void scope.close(tooLong(flags, [...open])).catch(() => undefined), limit)
   let exitCode = 0
   let urls: Readonly<Record<string, string>> = {}
+  let isUp = false
   const tell = (thrown: unknown): void => {
     if (io.signal.reason instanceof Interrupted) exitCode = command === 'watch' ? 0 : 130
     else {
-      const failure = io.signal.aborted ? io.signal.reason : thrown
+      const ended = io.signal.aborted ? io.signal.reason : scope.signal.reason
+      const failure = ended instanceof DevkitError || io.signal.aborted ? ended : thrown
       bus.emit(problemEvent(failure))
       exitCode = exitCodeOf(failure)
     }
@@ -41,11 +51,25 @@ export async function running(io: Io, flags: GlobalFlags, command: string, work:
   try {
     const { plan, file } = await loadPlan(io, flags)
     bus.emit({ type: 'run.started', command, project: plan.project, env: plan.env, profile: plan.profileName, version })
-    const run: EngineRun = { bus, signal: scope.signal, parts: await openParts(io), timeoutMs: milliseconds(flags.timeout) }
+    const parts = await openParts(io, command)
+    await occupyEnvironment(plan, parts, scope)
+    const run: EngineRun = {
+      bus,
+      signal: scope.signal,
+      parts,
+      // a workload that is late is told with what its pods say: that is worth more than the run's own end
+      timeoutMs: () =>
+        limit === undefined ? milliseconds() : Math.max(1, (isUp ? limit : limit - (performance.now() - began)) - lateMs),
+      isUp: () => {
+        isUp = true
+        clearTimeout(timer)
+      },
+    }
     urls = await work(plan, run, scope, { files: [file], load: async () => (await loadPlan(io, flags)).plan })
   } catch (thrown) {
     tell(thrown)
   } finally {
+    clearTimeout(timer)
     io.signal.removeEventListener('abort', abort)
     await scope.close(io.signal.reason).catch(tell)
   }
@@ -56,6 +80,16 @@ export async function running(io: Io, flags: GlobalFlags, command: string, work:
   if (!isJson(flags) && exitCode === 0 && !seen)
     for (const [service, url] of Object.entries(urls)) io.stdout.write(`${service} ${url}\n`)
   return exitCode
+}
+
+/** What is left of the run's time for telling why a workload is late. */
+const lateMs = 1500
+
+function tooLong({ timeout }: GlobalFlags, open: readonly string[]): DevkitError {
+  return new DevkitError('INTERNAL-002', {
+    message: `The run took longer than --timeout ${timeout}${open.length === 0 ? '' : `; it still waited for ${open.join(', ')}`}.`,
+    hint: 'Run it again with more time; what is done already is not done again.',
+  })
 }
 
 /** `90s`, `5m`, `1h` in ms. @throws CONFIG-001 */

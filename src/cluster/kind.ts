@@ -1,11 +1,11 @@
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { EngineContainer, Host } from '../host/host.ts'
+import type { EngineContainer, ExecResult, Host } from '../host/host.ts'
 import { delay } from '../lib/async.ts'
 import { DevkitError } from '../lib/errors.ts'
 import type { Step } from '../lib/step.ts'
 import { accessOf, withAccess, withoutAccess } from './kubeconfig.ts'
-import type { Cluster, ClusterProvider, ClusterRequest, ClusterState, PortMapping } from './provider.ts'
+import type { Cluster, ClusterProvider, ClusterRequest, ClusterState, EnsuredCluster, PortMapping } from './provider.ts'
 
 /** What a provider of kind clusters may touch. */
 export interface KindParts extends Pick<Host, 'exec' | 'engine' | 'files'> {
@@ -24,7 +24,7 @@ const network = 'kind'
 
 /** Clusters whose nodes are containers, made by the kind program. In the config: `cluster: { kind: {} }`. */
 export function kind(parts: KindParts): ClusterProvider {
-  const { engine, exec } = parts
+  const { engine } = parts
 
   const find = async ({ name, project }: ClusterRequest, step: Step): Promise<ClusterState> => {
     const nodes = await (await engine()).containersWithLabel(`${label}=${name}`)
@@ -36,6 +36,7 @@ export function kind(parts: KindParts): ClusterProvider {
         message: `The kind cluster ${name} was not made by devkit on this machine (there is no ${ownerFile(parts, name)}).`,
         hint: `Remove it with \`kind delete cluster --name ${name}\`, or give the project another name.`,
       })
+    if ((await ownerOf(parts, name))?.state === 'making') return { state: 'making', cluster }
     const states = new Set(nodes.map((node) => node.state))
     return {
       state: states.has('paused') ? 'paused' : states.size === 1 && states.has('running') ? 'running' : 'stopped',
@@ -43,27 +44,31 @@ export function kind(parts: KindParts): ClusterProvider {
     }
   }
 
+  const ensured = async (cluster: Cluster, outcome: EnsuredCluster['outcome']): Promise<EnsuredCluster> => {
+    const docker = await engine()
+    const started = await Promise.all(cluster.nodes.map((node) => docker.startedAt(node)))
+    return { cluster, outcome, runningSince: Math.min(...started) }
+  }
+
   return {
     find,
     async ensure(request, ports, step, nodesRun = () => undefined) {
       const found = await find(request, step)
-      if (found.state === 'absent')
-        return { cluster: await create(parts, request, { ports, nodesRun }, step), outcome: 'created' }
+      if (found.state === 'absent' || found.state === 'making') {
+        if (found.state === 'making') await discard(parts, request.name)
+        return ensured(await create(parts, request, { ports, nodesRun }, step), 'created')
+      }
       const { cluster, state } = found
       if (!(await parts.files.exists(cluster.kubeconfig))) await exportKubeconfig(parts, cluster, step)
-      if (state === 'running') return { cluster, outcome: 'unchanged' }
+      if (state === 'running') return ensured(cluster, 'unchanged')
       for (const node of cluster.nodes)
         await (state === 'paused' ? (await engine()).unpauseContainer(node) : (await engine()).startContainer(node))
-      return { cluster, outcome: 'configured' }
+      return ensured(cluster, 'configured')
     },
     async remove(request, step) {
       const found = await find(request, step)
       if (found.state !== 'absent') {
-        const { exitCode, tail } = await exec(
-          'kind',
-          ['delete', 'cluster', '--name', request.name, '--kubeconfig', kubeconfigFile(parts, request.name)],
-          step,
-        )
+        const { exitCode, tail } = await deleteNodes(parts, request.name, step)
         if (exitCode === 'missing') throw kindMissing()
         const left = await (await engine()).containersWithLabel(`${label}=${request.name}`)
         if (exitCode !== 0 || left.length > 0)
@@ -90,7 +95,10 @@ function kubeconfigFile(parts: KindParts, name: string): string {
 
 interface Owner {
   readonly project: string
+  /** Whether the network is to go with this cluster, if nothing else uses it then. */
   readonly madeNetwork: boolean
+  /** A run that is killed leaves `making`: such a cluster never works and is made anew. */
+  readonly state: 'making' | 'made'
 }
 
 /** Says that devkit made the cluster. Written before the cluster, so that an interrupted creation is known as ours. */
@@ -104,8 +112,16 @@ function clusterOf(parts: KindParts, name: string, nodes: readonly EngineContain
   return { name, kubeconfig: kubeconfigFile(parts, name), nodes: names }
 }
 
+function ownerOf(parts: KindParts, name: string): Promise<Owner | undefined> {
+  return parts.files.readJson<Owner>(ownerFile(parts, name))
+}
+
 async function madeByDevkit(parts: KindParts, { name }: Cluster, project: string): Promise<boolean> {
-  return (await parts.files.readJson<Owner>(ownerFile(parts, name)))?.project === project
+  return (await ownerOf(parts, name))?.project === project
+}
+
+async function own(parts: KindParts, name: string, owner: Owner): Promise<void> {
+  await parts.files.writePrivate(ownerFile(parts, name), `${JSON.stringify(owner)}\n`)
 }
 
 async function create(
@@ -115,7 +131,7 @@ async function create(
   step: Step,
 ): Promise<Cluster> {
   const madeNetwork = !(await (await parts.engine()).networkExists(network))
-  await parts.files.writePrivate(ownerFile(parts, name), `${JSON.stringify({ project, madeNetwork })}\n`)
+  await own(parts, name, { project, madeNetwork, state: 'making' })
   const image = spec.kind.nodeImage ?? parts.nodeImage
   const config = kindConfig(ports)
   // --retain: on a failure the node is still there to be asked
@@ -135,13 +151,17 @@ async function create(
   const working = new AbortController()
   void nodesOf(parts, name, AbortSignal.any([step.signal, working.signal])).then(nodesRun, () => undefined)
   try {
-    const { exitCode, tail } = await parts.exec('kind', args, step, { stdin: config })
+    let { exitCode, tail } = await parts.exec('kind', args, step, { stdin: config })
+    if (exitCode !== 0 && isChance(tail)) {
+      await deleteNodes(parts, name, step)
+      ;({ exitCode, tail } = await parts.exec('kind', args, step, { stdin: config }))
+    }
     if (exitCode === 'missing') throw kindMissing()
     if (exitCode !== 0) throw creationProblem(name, tail)
     const cluster = clusterOf(parts, name, await (await parts.engine()).containersWithLabel(`${label}=${name}`))
-    const own = await exportKubeconfig(parts, cluster, step)
-    const access = await accessOf(own, name)
+    const access = await accessOf(await exportKubeconfig(parts, cluster, step), name)
     await changeUserKubeconfig(parts, (text) => withAccess(text, access), step)
+    await own(parts, name, { project, madeNetwork, state: 'made' })
     made = true
     return cluster
   } finally {
@@ -163,17 +183,35 @@ async function nodesOf({ engine }: KindParts, name: string, signal: AbortSignal)
   }
 }
 
-/** A cluster that is half there is worth nothing: nobody has put anything into it. */
+/** Failures that come from what somebody else does at the same moment: a kind that outlived its killed devkit, a network that is just removed. */
+function isChance(tail: readonly string[]): boolean {
+  return /already exist for a cluster|is already in use by container|network kind not found|network with name kind already exists/.test(
+    tail.join('\n'),
+  )
+}
+
+/** A cluster that is half there is worth nothing: nobody has put anything into it. Ports and owner are forgotten with it. */
 async function discard(parts: KindParts, name: string): Promise<void> {
   const step: Step = { signal: AbortSignal.timeout(30_000), say: () => undefined }
-  await parts.exec('kind', ['delete', 'cluster', '--name', name, '--kubeconfig', kubeconfigFile(parts, name)], step)
+  await deleteNodes(parts, name, step)
+  await changeUserKubeconfig(parts, (text) => withoutAccess(text, name), step)
   await removeOwnNetwork(parts, name).catch(() => undefined)
   await rm(directoryOf(parts, name), { recursive: true, force: true })
 }
 
+function deleteNodes(parts: KindParts, name: string, step: Step): Promise<ExecResult> {
+  return parts.exec('kind', ['delete', 'cluster', '--name', name, '--kubeconfig', kubeconfigFile(parts, name)], step)
+}
+
+/** The network goes with the last cluster that uses it; until then the duty passes to another of devkit's. */
 async function removeOwnNetwork(parts: KindParts, name: string): Promise<void> {
-  const owner = await parts.files.readJson<Owner>(ownerFile(parts, name))
-  if (owner?.madeNetwork) await (await parts.engine()).removeNetworkWhenUnused(network)
+  if (!(await ownerOf(parts, name))?.madeNetwork) return
+  await (await parts.engine()).removeNetworkWhenUnused(network)
+  const clusters = await readdir(join(parts.stateDirectory, 'clusters')).catch(() => [])
+  for (const other of clusters.filter((each) => each !== name)) {
+    const owner = await ownerOf(parts, other)
+    if (owner) return own(parts, other, { ...owner, madeNetwork: true })
+  }
 }
 
 /** devkit's own kubeconfig, with the cluster's name for its context in place of `kind-NAME`. */

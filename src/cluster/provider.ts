@@ -28,11 +28,14 @@ export interface ClusterRequest {
 
 export type ClusterState =
   | { readonly state: 'absent' }
-  | { readonly state: 'running' | 'stopped' | 'paused'; readonly cluster: Cluster }
+  /** `making`: a run makes it at this moment, or was killed while it did. */
+  | { readonly state: 'making' | 'running' | 'stopped' | 'paused'; readonly cluster: Cluster }
 
 export interface EnsuredCluster {
   readonly cluster: Cluster
   readonly outcome: 'created' | 'configured' | 'unchanged'
+  /** When the oldest of its nodes began to run, in ms since the epoch: no container in it is older. */
+  readonly runningSince: number
 }
 
 export interface Cluster {

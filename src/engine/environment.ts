@@ -1,7 +1,10 @@
 import { join } from 'node:path'
-import type { Host } from '../host/host.ts'
+import type { Host, LockHolder } from '../host/host.ts'
 import type { Kube } from '../kube/kube.ts'
+import { delay } from '../lib/async.ts'
 import { DevkitError } from '../lib/errors.ts'
+import type { Scope } from '../lib/scope.ts'
+import type { Step } from '../lib/step.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { Toolbox } from '../toolbox.ts'
 import type { Run } from './step.ts'
@@ -9,15 +12,18 @@ import type { Run } from './step.ts'
 /** What a run works with. */
 export interface Parts {
   readonly tools: Toolbox
-  readonly host: Pick<Host, 'engine' | 'files' | 'watch'>
+  readonly host: Pick<Host, 'engine' | 'files' | 'watch' | 'lock' | 'listenerOn'>
   readonly openKube: (kubeconfig: string) => Promise<Kube>
   readonly stateDirectory: string
 }
 
-/** A run over a plan. `timeoutMs` bounds the wait for one workload. */
+/** A run over a plan. */
 export interface EngineRun extends Run {
   readonly parts: Parts
-  readonly timeoutMs: number
+  /** How long a workload that is awaited from now on may take, in ms. */
+  readonly timeoutMs: () => number
+  /** Told when everything is up: what bounds the time of the run bounds no watching. */
+  readonly isUp: () => void
 }
 
 /** What this machine remembers of an environment. */
@@ -25,22 +31,30 @@ export interface Held {
   /** Directory of the config that it was made from. */
   readonly directory: string
   readonly cluster: string
+  /** Whether anything may have been applied: then its volumes may hold data. */
+  readonly applied: boolean
 }
 
 function heldFile({ stateDirectory }: Parts, { project, env }: Plan): string {
   return join(stateDirectory, 'environments', project, `${env}.json`)
 }
 
+/** What is remembered of the plan's environment; undefined when it was never made. */
+export function heldBy(plan: Plan, parts: Parts): Promise<Held | undefined> {
+  return parts.host.files.readJson<Held>(heldFile(parts, plan))
+}
+
 /** Takes the environment for the plan's directory. @throws PLAN-103 when another directory holds it */
-export async function holdEnvironment(plan: Plan, parts: Parts): Promise<void> {
+export async function holdEnvironment(plan: Plan, parts: Parts, applied: boolean): Promise<void> {
   await checkHolder(plan, parts)
-  const held: Held = { directory: plan.directory, cluster: plan.cluster.name }
+  const before = await heldBy(plan, parts)
+  const held: Held = { directory: plan.directory, cluster: plan.cluster.name, applied: applied || (before?.applied ?? false) }
   await parts.host.files.writePrivate(heldFile(parts, plan), JSON.stringify(held))
 }
 
 /** @throws PLAN-103 when another directory, that still exists, holds the environment */
 export async function checkHolder(plan: Plan, parts: Parts): Promise<void> {
-  const held = await parts.host.files.readJson<Held>(heldFile(parts, plan))
+  const held = await heldBy(plan, parts)
   if (!held || held.directory === plan.directory || !(await parts.host.files.exists(held.directory))) return
   throw new DevkitError('PLAN-103', {
     message: `The environment ${plan.project}/${plan.env} is held by ${held.directory}.`,
@@ -48,9 +62,12 @@ export async function checkHolder(plan: Plan, parts: Parts): Promise<void> {
   })
 }
 
+/** Forgets the environment, and directories that are empty then. */
 export async function releaseEnvironment(plan: Plan, parts: Parts): Promise<void> {
-  const { rm } = await import('node:fs/promises')
+  const { rm, rmdir } = await import('node:fs/promises')
   await rm(heldFile(parts, plan), { force: true })
+  for (const directory of [join('environments', plan.project), 'environments', 'clusters', 'locks', ''])
+    await rmdir(join(parts.stateDirectory, directory)).catch(() => undefined)
 }
 
 /** Names of the other environments that live in the plan's cluster. */
@@ -58,4 +75,32 @@ export async function neighbours(plan: Plan, parts: Parts): Promise<readonly str
   const { readdir } = await import('node:fs/promises')
   const entries = await readdir(join(parts.stateDirectory, 'environments', plan.project)).catch(() => [])
   return entries.map((entry) => entry.replace(/\.json$/, '')).filter((env) => env !== plan.env)
+}
+
+/** Makes this run the only one that changes the environment, until `scope` closes. @throws CLUSTER-108 */
+export async function occupyEnvironment(plan: Plan, { host }: Parts, scope: Scope): Promise<void> {
+  const taken = await host.lock(`environment ${plan.project}/${plan.env}`)
+  if (!('what' in taken)) return void scope.use(taken)
+  throw new DevkitError('CLUSTER-108', {
+    message: `${holderName(taken)} works on the environment ${plan.project}/${plan.env}.`,
+    hint: 'Wait for it to end, or end it (Ctrl-C where it runs).',
+  })
+}
+
+/** Runs work that concerns the whole cluster. Runs on its other environments wait for each other here. */
+export async function aloneWithCluster<T>(plan: Plan, { host }: Parts, step: Step, work: () => Promise<T>): Promise<T> {
+  for (let waits = false; ; waits = true) {
+    const taken = await host.lock(`cluster ${plan.cluster.name}`)
+    if (!('what' in taken)) {
+      await using _ = taken
+      return await work()
+    }
+    if (!waits) step.say(`waits for ${holderName(taken)}, which works on the cluster`)
+    await delay(200, step.signal)
+  }
+}
+
+function holderName({ what, pid, since }: LockHolder): string {
+  const details = [pid === undefined ? '' : `pid ${pid}`, since === undefined ? '' : `since ${since}`].filter(Boolean)
+  return details.length === 0 ? what : `${what} (${details.join(', ')})`
 }

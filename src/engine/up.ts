@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Image } from '../build/builder.ts'
-import type { Cluster } from '../cluster/provider.ts'
+import type { Cluster, EnsuredCluster } from '../cluster/provider.ts'
 import { applyManifest, checkManifests, ownLabels } from '../deploy/apply.ts'
 import { recordInventory } from '../deploy/inventory.ts'
 import { Live } from '../deploy/live.ts'
@@ -17,7 +17,7 @@ import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { servicePort } from '../render/references.ts'
 import { repositoryOf } from '../render/transforms/transforms.ts'
 import { providerOf } from '../toolbox.ts'
-import { checkHolder, type EngineRun, holdEnvironment, type Parts } from './environment.ts'
+import { aloneWithCluster, type EngineRun, heldBy, holdEnvironment, type Parts, releaseEnvironment } from './environment.ts'
 import { applyProfile, renderSource, type Source } from './render.ts'
 import { runStep } from './step.ts'
 
@@ -54,8 +54,9 @@ export async function up(plan: Plan, run: EngineRun, scope: Scope, reuse?: Reuse
       ...servicePort(source.manifests, service.name, targetOf(source, service), port.port),
     })),
   )
-  await checkHolder(plan, parts)
   await (await parts.host.engine()).version()
+  const before = await heldBy(plan, parts)
+  await holdEnvironment(plan, parts, false)
 
   const nodes = Promise.withResolvers<readonly string[]>()
   const made = ensureCluster(plan, run, nodes.resolve)
@@ -76,13 +77,17 @@ export async function up(plan: Plan, run: EngineRun, scope: Scope, reuse?: Reuse
   )
   const [clusterResult, buildResult] = await Promise.allSettled([opened, built])
   const [deliveryResult] = await Promise.allSettled([delivery.all()])
-  if (clusterResult.status === 'rejected') throw clusterResult.reason
+  if (clusterResult.status === 'rejected') {
+    // nothing was made, so nothing is held
+    if (!before) await releaseEnvironment(plan, parts)
+    throw clusterResult.reason
+  }
   if (buildResult.status === 'rejected') throw buildResult.reason
   if (deliveryResult.status === 'rejected') throw deliveryResult.reason
   const { cluster, outcome, kube } = clusterResult.value
   const images = buildResult.value
   const delivered = deliveryResult.value
-  await holdEnvironment(plan, parts)
+  await holdEnvironment(plan, parts, true)
 
   const wanted = applyProfile(plan, source, references(images))
   const mapped: Manifest[] = []
@@ -110,6 +115,7 @@ export async function up(plan: Plan, run: EngineRun, scope: Scope, reuse?: Reuse
       port: Number(urls[service.name]?.split(':').at(-1) ?? port.host),
       url: urls[service.name] ?? '',
     })
+  run.isUp()
   const unchanged =
     outcome === 'unchanged' &&
     [...images.values()].every((image) => image.outcome === 'cached') &&
@@ -118,27 +124,42 @@ export async function up(plan: Plan, run: EngineRun, scope: Scope, reuse?: Reuse
   return { plan, source, cluster, kube, live, images, urls, unchanged }
 }
 
-function ensureCluster(
-  plan: Plan,
-  run: EngineRun,
-  nodesRun: (nodes: readonly string[]) => void,
-): Promise<{ readonly cluster: Cluster; readonly outcome: Outcome }> {
+function ensureCluster(plan: Plan, run: EngineRun, nodesRun: (nodes: readonly string[]) => void): Promise<EnsuredCluster> {
   const { parts } = run
   const provider = providerOf(parts.tools, plan.cluster.spec)
   return runStep(
     run,
     'cluster',
-    async (step) => {
-      const book = portBookFile(parts.stateDirectory, plan.cluster.name)
-      const absent = (await provider.find(plan.cluster, step)).state === 'absent'
-      const mappings = absent ? await choosePorts(plan.cluster.hostPorts, plan.cluster.name) : []
-      const ensured = await provider.ensure(plan.cluster, mappings, step, nodesRun)
-      if (ensured.outcome === 'created')
-        await parts.host.files.writePrivate(book, JSON.stringify({ mappings, taken: {} } satisfies PortBook))
-      return ensured
-    },
+    (step) =>
+      aloneWithCluster(plan, parts, step, async () => {
+        const file = portBookFile(parts.stateDirectory, plan.cluster.name)
+        const { state } = await provider.find(plan.cluster, step)
+        if (state !== 'absent' && state !== 'making') {
+          if (state !== 'running')
+            run.bus.emit({ type: 'action', do: 'none', reason: `the cluster is ${state}: it is started again` })
+          return provider.ensure(plan.cluster, [], step, nodesRun)
+        }
+        const book = await parts.host.files.readJson<PortBook>(file)
+        if (state === 'making') {
+          run.bus.emit({ type: 'action', do: 'none', reason: 'a run was ended while it made the cluster: it is made anew' })
+          await provider.remove(plan.cluster, step)
+        }
+        const wish = {
+          named: plan.cluster.hostPorts,
+          seed: plan.cluster.name,
+          earlier: (book?.mappings ?? []).map(({ host }) => host),
+        }
+        const mappings = await choosePorts(wish, (port) => portHolder(port, parts))
+        await parts.host.files.writePrivate(file, JSON.stringify({ mappings, taken: book?.taken ?? {} } satisfies PortBook))
+        return provider.ensure(plan.cluster, mappings, step, nodesRun)
+      }),
     ({ outcome }) => outcome,
   )
+}
+
+async function portHolder(port: number, { host }: Parts): Promise<string | undefined> {
+  const container = await (await host.engine()).containerOnPort(port)
+  return container === undefined ? host.listenerOn(port) : `the container ${container}`
 }
 
 interface BuildOptions {
@@ -336,7 +357,7 @@ async function deployWorkloads(
       const began = performance.now()
       const namespace = manifest.object.metadata.namespace ?? plan.namespace
       await runStep({ ...run, signal }, `ready/${service?.name ?? manifest.object.metadata.name}`, (step) =>
-        untilReady(kube, live, { workload, applied, namespace, service: service?.name, timeoutMs: run.timeoutMs }, step),
+        untilReady(kube, live, { workload, applied, namespace, service: service?.name, timeoutMs: run.timeoutMs() }, step),
       )
       if (service)
         run.bus.emit({ type: 'service.ready', service: service.name, workload, ms: Math.round(performance.now() - began) })

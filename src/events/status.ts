@@ -16,7 +16,7 @@ const serviceStatusSchema = v.strictObject({
 export const statusSchema = v.strictObject({
   project: v.string(),
   env: v.string(),
-  cluster: v.strictObject({ name: v.string(), state: v.picklist(['absent', 'running', 'stopped', 'paused']) }),
+  cluster: v.strictObject({ name: v.string(), state: v.picklist(['absent', 'making', 'running', 'stopped', 'paused']) }),
   namespace: v.string(),
   services: v.array(serviceStatusSchema),
 })

@@ -12,19 +12,41 @@ const spares = 8
 /** Below the range that systems take outgoing ports from, so that a port is still free after a restart of the engine. */
 const [firstSpare, lastSpare] = [20_000, 29_999]
 
-/** Mappings to make a cluster with: the ports that the config names, and some to spare. @throws PORT-101 */
-export async function choosePorts(named: readonly number[], seed: string): Promise<readonly PortMapping[]> {
+export interface PortWish {
+  /** Ports that the config names. */
+  readonly named: readonly number[]
+  /** Same text, same spare ports, where they are free. */
+  readonly seed: string
+  /** Ports that the cluster had before it is made anew. */
+  readonly earlier: readonly number[]
+}
+
+/** Mappings to make a cluster with: the ports that the config names, and some to spare. @throws PORT-101, saying who has a port where `holderOf` knows */
+export async function choosePorts(
+  { named, seed, earlier }: PortWish,
+  holderOf: (port: number) => Promise<string | undefined>,
+): Promise<readonly PortMapping[]> {
   const hosts: number[] = []
   for (const port of new Set(named)) {
-    if (!(await isFree(port)))
+    if (!(await isFree(port))) {
+      const holder = await holderOf(port)
       throw new DevkitError('PORT-101', {
-        message: `Port ${port} of this machine is taken.`,
-        hint: `Stop what listens there (\`ss -ltnp 'sport = :${port}'\` shows it), or choose another ports[].host.`,
+        message: `Port ${port} of this machine is taken${holder === undefined ? '' : ` by ${holder}`}.`,
+        hint:
+          holder === undefined
+            ? `Stop what listens there (\`ss -ltnp 'sport = :${port}'\` shows it), or choose another ports[].host.`
+            : 'Stop it, or choose another ports[].host.',
       })
+    }
     hosts.push(port)
   }
+  for (const port of earlier) if (!hosts.includes(port) && (await isFree(port))) hosts.push(port)
   const begin = [...seed].reduce((sum, letter) => (sum * 31 + (letter.codePointAt(0) ?? 0)) % (lastSpare - firstSpare), 7)
-  for (let offset = 0; hosts.length < new Set(named).size + spares && offset < lastSpare - firstSpare; offset++) {
+  for (
+    let offset = 0;
+    hosts.length < Math.max(new Set(named).size + spares, earlier.length) && offset < lastSpare - firstSpare;
+    offset++
+  ) {
     const port = firstSpare + ((begin + offset) % (lastSpare - firstSpare))
     if (!hosts.includes(port) && (await isFree(port))) hosts.push(port)
   }

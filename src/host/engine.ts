@@ -19,7 +19,7 @@ export async function openEngine(address: string): Promise<Engine> {
     version: () => ask(async () => (await docker.version()).Version),
     image: (reference) => ask(() => inspectImage(docker, reference)),
     tagImage: (reference, repository, tag) => ask(() => docker.getImage(reference).tag({ repo: repository, tag })),
-    removeImage: (reference) => ask(() => absentIsFine(docker.getImage(reference).remove({ noprune: false }))),
+    removeImage: (reference) => ask(() => isFine(docker.getImage(reference).remove({ noprune: false }), 404)),
     imagesWithLabel: (label) =>
       ask(async () => (await docker.listImages({ filters: { label: [label] } })).flatMap((image) => image.RepoTags ?? [])),
     saveImages: (references) => ask(async () => (await docker.getImage(references.join('&names=')).get()) as Readable),
@@ -38,9 +38,15 @@ export async function openEngine(address: string): Promise<Engine> {
       ask(async () => {
         const network = docker.getNetwork(name)
         const found = await network.inspect().catch(() => undefined)
-        if (found && Object.keys(found.Containers ?? {}).length === 0) await absentIsFine(network.remove())
+        if (found && Object.keys(found.Containers ?? {}).length === 0) await isFine(network.remove(), 404)
       }),
-    startContainer: (id) => ask(() => docker.getContainer(id).start()),
+    startContainer: (id) => ask(() => isFine(docker.getContainer(id).start(), 304)),
+    startedAt: (id) => ask(async () => Date.parse((await docker.getContainer(id).inspect()).State.StartedAt)),
+    containerOnPort: (port) =>
+      ask(async () => {
+        const found = (await docker.listContainers()).find(({ Ports }) => Ports.some(({ PublicPort }) => PublicPort === port))
+        return found?.Names[0]?.slice(1)
+      }),
     unpauseContainer: (id) => ask(() => docker.getContainer(id).unpause()),
     run: (container, argv, step, stdin) => ask(() => runIn(docker, container, argv, step.signal, stdin)),
     open: (container, argv, signal) => ask(async () => (await openIn(docker, container, argv, signal)).stream),
@@ -94,11 +100,12 @@ async function inspectImage(docker: Docker, reference: string) {
   }
 }
 
-async function absentIsFine(work: Promise<unknown>): Promise<void> {
+/** Takes an answer with that code as good: what is asked for is so already. */
+async function isFine(work: Promise<unknown>, fine: number): Promise<void> {
   try {
     await work
   } catch (cause) {
-    if ((cause as { statusCode?: number }).statusCode !== 404) throw cause
+    if ((cause as { statusCode?: number }).statusCode !== fine) throw cause
   }
 }
 

@@ -31,6 +31,8 @@ export const problems = {
   'CLUSTER-104': { summary: 'the cluster does not answer', exit: 1 },
   'CLUSTER-105': { summary: 'the cluster could not be removed', exit: 1 },
   'CLUSTER-106': { summary: 'the node image cannot be had', exit: 1 },
+  'CLUSTER-107': { summary: 'volumes with data would be removed, and nobody said yes', exit: 1 },
+  'CLUSTER-108': { summary: 'another run of devkit works on the environment', exit: 1 },
   'CLUSTER-110': { summary: 'a node did not take the registry mirrors', exit: 1 },
   'BUILD-101': { summary: 'the Dockerfile does not exist', exit: 2 },
   'BUILD-102': { summary: 'the image does not build', exit: 1 },

@@ -1,11 +1,12 @@
 import { down } from '../../engine/down.ts'
+import { ask } from '../ask.ts'
 import type { GlobalFlags, Io } from '../io.ts'
 import { running } from '../running.ts'
 
 /** `devkit down` */
 export function downVerb(io: Io, flags: GlobalFlags): Promise<number> {
   return running(io, flags, 'down', async (plan, run) => {
-    await down(plan, run)
+    await down(plan, run, (question) => (flags.yes ? Promise.resolve(true) : ask(io, question, run.signal)))
     return {}
   })
 }

@@ -11,8 +11,9 @@ export async function statusVerb(io: Io, flags: GlobalFlags & { readonly check?:
   const found = await status(plan, {
     bus: new Bus(),
     signal: io.signal,
-    parts: await openParts(io),
-    timeoutMs: milliseconds(flags.timeout),
+    parts: await openParts(io, 'status'),
+    timeoutMs: () => milliseconds(flags.timeout),
+    isUp: () => undefined,
   })
   io.stdout.write(isJson(flags) ? `${JSON.stringify(found)}\n` : table(found))
   return flags.check && found.services.some(({ ready }) => !ready) ? 1 : 0

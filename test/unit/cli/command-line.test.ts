@@ -21,6 +21,8 @@ async function devkit(...argv: string[]) {
     argv,
     env: { HOME: scratch, DEVKIT_MACHINE: join(scratch, 'machine.json') },
     cwd: scratch,
+    pid: process.pid,
+    stdin: process.stdin,
     stdout: into('stdout'),
     stderr: into('stderr'),
     signal: new AbortController().signal,
