@@ -1,95 +1,168 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, readlink, rename, rm, rmdir, symlink } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { messageOf } from '../lib/errors.ts'
 import type { LockHolder, TakeLock } from './host.ts'
 
-/** Longest path of a socket that macOS takes; Linux has 108. https://man.freebsd.org/cgi/man.cgi?query=unix&sektion=4 */
+/** Longest path of a socket that macOS takes; Linux has 107. https://man.freebsd.org/cgi/man.cgi?query=unix&sektion=4 */
 const longestPath = 103
 
+/** How long a claimant may take to say who it is, in ms. One that does not, is stopped or busy: it holds the lock. */
+const answerMs = 1000
+
 /**
- * Locks that end with the process that holds them, however it ends: a lock is a link to a socket that its holder listens on,
- * and a link to a socket where nobody answers is nobody's. Works on every system with Unix sockets.
+ * Locks that end with the process that holds them, however it ends; they work wherever there are Unix sockets.
+ *
+ *   nobody else claims ─► claim: listen on a socket of one's own ─► look for others ─► nobody: it is ours
+ *                                                                                  ├─► one holds it: give up
+ *                                                                                  └─► several claim: the first by name stays, the others look again
+ *
+ * Who claims later than another sees its socket, so two can't both see nobody. A socket where nobody listens is left by the dead.
  */
 export function locksIn(directory: string, self: LockHolder): TakeLock {
   return async (name) => {
-    const short = hash(name)
-    const { server, place, own } = await listen(directory, short, self)
-    const lock = join(place, short)
-    const release = async (): Promise<void> => {
-      if ((await readlink(lock).catch(() => undefined)) === own) await rm(lock, { force: true })
-      await new Promise((resolve) => server.close(resolve))
-      await rm(join(place, own), { force: true })
-      await rmdir(place).catch(() => undefined)
-      // the state directory too, where nothing else is in it
-      if (place === directory) await rmdir(dirname(directory)).catch(() => undefined)
-    }
-    try {
-      for (;;) {
-        try {
-          await symlink(own, lock)
-          return { [Symbol.asyncDispose]: release }
-        } catch (cause) {
-          if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause
-        }
-        const holder = await holderOf(lock)
-        if (holder) {
-          await release()
-          return holder
-        }
-        await removeStale(place, lock)
+    const short = createHash('sha256').update(name).digest('hex').slice(0, 10)
+    const place = await placeFor(directory)
+    const own = `${short}.${randomUUID().slice(0, 8)}`
+    for (const deadline = Date.now() + 10_000; ; await pause(5 + Math.random() * 20)) {
+      const before = await claimants(place, short, own)
+      const holder = before.find(({ holds }) => holds) ?? (Date.now() > deadline ? before[0] : undefined)
+      if (holder) return holder.who
+      if (before.length > 0) continue
+      const claim = await openClaim(place, own, self)
+      let others = await claimants(place, short, own)
+      while (others.length > 0 && others.every((other) => !other.holds && own < other.name)) {
+        await pause(5)
+        others = await claimants(place, short, own)
       }
-    } catch (thrown) {
-      await release()
-      throw thrown
+      if (others.length === 0) {
+        claim.hold()
+        return { [Symbol.asyncDispose]: () => claim.close() }
+      }
+      await claim.close()
     }
   }
 }
 
-/** Takes a link of the dead away. Renamed first: who looks twice at the same link takes it away once. */
-async function removeStale(place: string, lock: string): Promise<void> {
-  const stale = `${lock}.${randomUUID().slice(0, 8)}.stale`
-  try {
-    await rename(lock, stale)
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return
-    throw cause
-  }
-  const target = await readlink(stale)
-  // somebody has taken the lock between the look and the rename: it is theirs
-  if (await holderOf(stale)) await symlink(target, lock).catch(() => undefined)
-  else await rm(join(place, target), { force: true })
-  await rm(stale, { force: true })
-}
-
-async function listen(
-  directory: string,
-  short: string,
-  self: LockHolder,
-): Promise<{ readonly server: Server; readonly place: string; readonly own: string }> {
-  const own = `${short}.${randomUUID().slice(0, 6)}`
-  // a home that is far down, or on a file system without sockets
-  const elsewhere = join(tmpdir(), `devkit-${hash(directory)}`)
-  const places = join(directory, own).length > longestPath ? [elsewhere] : [directory, elsewhere]
+/** A directory for the sockets: the one asked for, unless it is too far down or its file system has no sockets. */
+async function placeFor(directory: string): Promise<string> {
+  const elsewhere = join(tmpdir(), `devkit-${createHash('sha256').update(directory).digest('hex').slice(0, 10)}`)
+  const longestName = 'abcdefghij.01234567.new'
   let last: unknown
-  for (const place of places) {
+  for (const place of join(directory, longestName).length > longestPath ? [elsewhere] : [directory, elsewhere]) {
+    const probe = join(place, `probe.${randomUUID().slice(0, 8)}`)
     try {
-      await mkdir(place, { recursive: true, mode: 0o700 })
-      return { server: await serverAt(join(place, own), self), place, own }
+      await closed(await serverIn(place, probe, ''))
+      return place
     } catch (cause) {
       last = cause
+    } finally {
+      await rm(probe, { force: true })
     }
   }
   throw new Error(`no lock can be made in ${directory}: ${messageOf(last)}`, { cause: last })
 }
 
-function serverAt(path: string, self: LockHolder): Promise<Server> {
+interface Claim {
+  /** From now on it is said that the lock is held. */
+  hold(): void
+  close(): Promise<void>
+}
+
+async function openClaim(place: string, own: string, self: LockHolder): Promise<Claim> {
+  let holds = false
+  const path = join(place, own)
+  const server = await serverIn(place, `${path}.new`, () => JSON.stringify({ holds, who: self } satisfies Omit<Claimant, 'name'>))
+  // seen only once it listens: before that, it would be taken for one of the dead
+  await rename(`${path}.new`, path)
+  return {
+    hold: () => {
+      holds = true
+    },
+    close: async () => {
+      await rm(path, { force: true })
+      await closed(server)
+      await removeEmpty(place)
+    },
+  }
+}
+
+/** Leaves no empty directory behind. */
+async function removeEmpty(place: string): Promise<void> {
+  await rmdir(place).catch(() => undefined)
+  if (dirname(place) !== tmpdir()) await rmdir(dirname(place)).catch(() => undefined)
+}
+
+interface Claimant {
+  readonly name: string
+  readonly holds: boolean
+  readonly who: LockHolder
+}
+
+/** The living that claim a lock; what the dead have left is removed. */
+async function claimants(place: string, short: string, own: string): Promise<readonly Claimant[]> {
+  const names = (await readdir(place).catch(() => [])).filter(
+    (name) => name.startsWith(`${short}.`) && !name.endsWith('.new') && name !== own,
+  )
+  const found = await Promise.all(
+    names.map(async (name) => {
+      const answer = await answerOf(join(place, name))
+      // a name is never used twice: nobody living is hit
+      if (answer === undefined) await rm(join(place, name), { force: true })
+      return answer && { name, ...answer }
+    }),
+  )
+  return found.filter((one) => one !== undefined)
+}
+
+/** Undefined when nobody listens. */
+function answerOf(path: string): Promise<Omit<Claimant, 'name'> | undefined> {
+  return new Promise((resolve) => {
+    let said = ''
+    const silent = { holds: true, who: { what: 'another run of devkit', pid: undefined, since: undefined } }
+    const socket = connect(path)
+    const timer = setTimeout(() => {
+      resolve(silent)
+      socket.destroy()
+    }, answerMs)
+    socket.setEncoding('utf8').on('data', (chunk: string) => {
+      said += chunk
+    })
+    socket.once('error', (cause: NodeJS.ErrnoException) =>
+      resolve(cause.code === 'ECONNREFUSED' || cause.code === 'ENOENT' ? undefined : silent),
+    )
+    socket.once('close', () => {
+      clearTimeout(timer)
+      try {
+        resolve(JSON.parse(said) as Omit<Claimant, 'name'>)
+      } catch {
+        // it ended while it was asked
+        resolve(undefined)
+      }
+    })
+  })
+}
+
+/** Makes the directory too: a run that ends at this moment may just have removed it, which libuv tells as EACCES. */
+async function serverIn(place: string, path: string, answer: string | (() => string)): Promise<Server> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await mkdir(place, { recursive: true, mode: 0o700 })
+      return await serverAt(path, answer)
+    } catch (cause) {
+      if (tries === 20 || !['ENOENT', 'ENOTDIR', 'EACCES'].includes((cause as NodeJS.ErrnoException).code ?? '')) throw cause
+    }
+  }
+}
+
+function serverAt(path: string, answer: string | (() => string)): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer((client) => {
       client.on('error', () => undefined)
-      client.end(JSON.stringify(self))
+      client.end(typeof answer === 'string' ? answer : answer())
     })
     server.once('error', reject)
     // a lock keeps no program alive
@@ -97,29 +170,6 @@ function serverAt(path: string, self: LockHolder): Promise<Server> {
   })
 }
 
-/** Who listens behind a lock; undefined when nobody does. A holder that is stopped or busy has no name. */
-function holderOf(lock: string): Promise<LockHolder | undefined> {
-  return new Promise((resolve) => {
-    let said = ''
-    const socket = connect(lock)
-    socket.setTimeout(1000, () => {
-      resolve({ what: 'another run', pid: undefined, since: undefined })
-      socket.destroy()
-    })
-    socket.setEncoding('utf8').on('data', (chunk: string) => {
-      said += chunk
-    })
-    socket.once('error', () => resolve(undefined))
-    socket.once('close', () => {
-      try {
-        resolve(JSON.parse(said) as LockHolder)
-      } catch {
-        resolve(undefined)
-      }
-    })
-  })
-}
-
-function hash(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 10)
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()))
 }
