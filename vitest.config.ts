@@ -14,7 +14,7 @@ export default defineConfig({
           isolate: false,
           maxWorkers: 2,
           // a loaded machine is slow, not wrong
-          testTimeout: 20_000,
+          testTimeout: 30_000,
         },
       },
       {
@@ -23,7 +23,7 @@ export default defineConfig({
           name: 'contract',
           include: ['test/contract/**/*.test.ts'],
           fileParallelism: false,
-          testTimeout: 120_000,
+          testTimeout: 130_000,
           hookTimeout: 1_800_000,
         },
       },

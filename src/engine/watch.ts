@@ -3,6 +3,7 @@ import type { Image } from '../build/builder.ts'
 import { contextFiles, contextFilter } from '../build/context.ts'
 import type { Kube } from '../kube/kube.ts'
 import { DevkitError } from '../lib/errors.ts'
+import { gitIgnoreRules } from '../lib/ignore.ts'
 import { podSpecOf } from '../lib/objects.ts'
 import type { Scope } from '../lib/scope.ts'
 import { affected, isUnder } from '../plan/affected.ts'
@@ -33,8 +34,12 @@ export interface Replan {
 export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: Replan): Promise<void> {
   let plan = first
   // before the first build: what is saved while it runs must not be missed
-  const roots = rootsOf(plan, replan)
-  const watching = scope.use(await run.parts.host.watch(roots, neverSynced, scope.signal))
+  const roots = rootsOf(plan, replan).map((path) => ({
+    path,
+    ignore: [{ base: plan.directory, rules: gitIgnoreRules(plan.ignore) }],
+  }))
+  const warn = (problem: unknown): void => run.bus.emit(problemEvent(problem, 'warning'))
+  const watching = scope.use(await run.parts.host.watch(roots, { never: neverSynced, warn }, scope.signal))
   let generation = scope.child()
   let running = await up(plan, run, generation, (service, kube) => runningImage(plan, service, kube, run))
   let sessions = follow(running, run, generation)

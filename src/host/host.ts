@@ -1,4 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
+import type { DevkitError } from '../lib/errors.ts'
+import type { IgnoreFile } from '../lib/ignore.ts'
 import type { Step } from '../lib/step.ts'
 import type * as files from './files.ts'
 
@@ -109,16 +111,37 @@ export interface EngineStream extends AsyncDisposable {
 }
 
 /**
- * Watches files and directories until `signal` aborts; yields batches of absolute paths that were written, made or removed.
- * A lone save comes 5 ms after its last event, a burst after 20 ms of quiet, at the latest after 150 ms. Paths that match `ignored` are left out.
- * @throws SYNC-103 when the machine's watch limit is reached.
+ * Watches roots until `signal` aborts; yields batches of absolute paths that were written, made or removed, directories too.
+ * A lone save comes 5 ms after its last event, a burst after 20 ms of quiet, at the latest after 150 ms; what is missing or empty is given 40 ms, since
+ * editors remove and truncate in the middle of a save. Events that the system lost are found by comparing: after bursts, after a sleep, and when idle.
  */
-export type WatchFiles = (roots: readonly string[], ignored: RegExp, signal: AbortSignal) => Promise<FileWatch>
+export type WatchFiles = (roots: readonly WatchRoot[], options: WatchOptions, signal: AbortSignal) => Promise<FileWatch>
+
+/** A directory with all below it, or a file. One that is not there is waited for. */
+export interface WatchRoot {
+  /** Absolute. */
+  readonly path: string
+  /** What one of these ignores is not watched. A path below several roots is watched when one of them wants it. */
+  readonly ignore: readonly IgnoreFile[]
+}
+
+export interface WatchOptions {
+  /** Names that are never watched, whatever the roots say. */
+  readonly never: RegExp
+  /** Told once when the machine gives no more watches (SYNC-103): what is not covered is polled. */
+  readonly warn: (problem: DevkitError) => void
+  /** One watch per root in place of one per directory; default: where the system has it (macOS, Windows). */
+  readonly recursive?: boolean
+}
 
 /** A watch whose roots are all covered. */
 export interface FileWatch extends AsyncDisposable {
   /** Ends when the signal aborts. */
   readonly batches: AsyncIterable<FileBatch>
+  /** Watches these roots from now on; what is new below them comes as a batch. */
+  update(roots: readonly WatchRoot[]): Promise<void>
+  /** Compares everything now; what differs has come as a batch when it resolves. */
+  reconcile(): Promise<void>
 }
 
 export interface FileBatch {

@@ -1,50 +1,69 @@
 import { Worker } from 'node:worker_threads'
 import { Inbox } from '../lib/async.ts'
 import { DevkitError } from '../lib/errors.ts'
-import type { FileBatch, FileWatch } from './host.ts'
+import type { FileBatch, FileWatch, WatchOptions, WatchRoot } from './host.ts'
 
-/** What the worker is told, and what it tells. */
-export interface WatchOrder {
-  readonly roots: readonly string[]
-  readonly ignored: string
+/** What the worker begins with. */
+export interface WatchStart {
+  readonly never: string
+  readonly recursive: boolean | undefined
 }
+/** What the worker is asked. */
+export type WatchOrder =
+  | { readonly do: 'watch'; readonly roots: readonly WatchRoot[]; readonly news: boolean }
+  | { readonly do: 'compare' }
+/** What it tells. */
 export type WatchNews =
   | { readonly type: 'ready' }
+  | { readonly type: 'compared' }
   | ({ readonly type: 'batch' } & FileBatch)
-  | { readonly type: 'error'; readonly code: string; readonly message: string }
+  | { readonly type: 'refused'; readonly code: string; readonly message: string }
 
-/** chokidar in a worker thread: a busy main thread would make the kernel's queue overflow, and events be lost without a word. */
-export async function watchFiles(roots: readonly string[], ignored: RegExp, signal: AbortSignal): Promise<FileWatch> {
+/** A watch in a worker thread: a busy main thread would make the kernel's queue overflow, and events be lost without a word. */
+export async function watchFiles(roots: readonly WatchRoot[], options: WatchOptions, signal: AbortSignal): Promise<FileWatch> {
+  const { never, warn, recursive } = options
   const inbox = new Inbox<FileBatch>()
-  const order: WatchOrder = { roots, ignored: ignored.source }
+  const start: WatchStart = { never: never.source, recursive }
   const file = new URL(import.meta.url.endsWith('.ts') ? './watch-worker.ts' : './watch-worker.js', import.meta.url)
-  const worker = new Worker(file, { workerData: order, stdin: false })
+  const worker = new Worker(file, { workerData: start, execArgv: [], resourceLimits: { maxYoungGenerationSizeMb: 4 } })
   const failure = new AbortController()
-  await new Promise<void>((resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-    worker.on('message', (news: WatchNews) => {
-      if (news.type === 'ready') resolve()
-      else if (news.type === 'batch') inbox.push(news)
-      else {
-        const problem = watchProblem(news)
-        reject(problem)
-        failure.abort(problem)
-      }
-    })
-    worker.on('error', (error) => {
-      reject(error)
-      failure.abort(error)
-    })
-  }).catch(async (thrown: unknown) => {
-    await worker.terminate()
-    throw thrown
-  })
   const either = AbortSignal.any([signal, failure.signal])
+  const waiting: { readonly type: WatchNews['type']; readonly resolve: () => void }[] = []
+  worker.on('message', (news: WatchNews) => {
+    if (news.type === 'batch') inbox.push(news)
+    else if (news.type === 'refused') warn(refusal(news))
+    else {
+      const at = waiting.findIndex(({ type }) => type === news.type)
+      waiting.splice(at, at < 0 ? 0 : 1)[0]?.resolve()
+    }
+  })
+  worker.on('error', (error) => failure.abort(error))
+  const ask = (order: WatchOrder, answer: WatchNews['type']): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const abort = (): void => reject(either.reason)
+      if (either.aborted) return abort()
+      either.addEventListener('abort', abort, { once: true })
+      waiting.push({
+        type: answer,
+        resolve: () => {
+          either.removeEventListener('abort', abort)
+          resolve()
+        },
+      })
+      worker.postMessage(order)
+    })
+  const close = async (): Promise<void> => void (await worker.terminate())
+  try {
+    await ask({ do: 'watch', roots, news: false }, 'ready')
+  } catch (thrown) {
+    await close()
+    throw thrown
+  }
   return {
     batches: untilAborted(inbox, either, signal),
-    [Symbol.asyncDispose]: async () => {
-      await worker.terminate()
-    },
+    update: (next) => ask({ do: 'watch', roots: next, news: true }, 'ready'),
+    reconcile: () => ask({ do: 'compare' }, 'compared'),
+    [Symbol.asyncDispose]: close,
   }
 }
 
@@ -59,11 +78,16 @@ async function* untilAborted(inbox: Inbox<FileBatch>, either: AbortSignal, wante
   }
 }
 
-function watchProblem({ code, message }: { readonly code: string; readonly message: string }): Error {
-  if (code !== 'ENOSPC' && code !== 'EMFILE') return new Error(`watching failed: ${message}`)
+function refusal({ code, message }: { readonly code: string; readonly message: string }): DevkitError {
+  const instances = code === 'EMFILE'
   return new DevkitError('SYNC-103', {
-    message: 'This machine allows no more file watches.',
-    hint: 'Raise the limit: sudo sysctl fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=1024',
+    message:
+      code === 'ENOSPC' || instances
+        ? 'This machine allows no more file watches: directories that are not covered are looked at every second or less often.'
+        : `A directory cannot be watched (${code}): it is looked at every second or less often.`,
+    hint: instances
+      ? 'Raise the limit: sudo sysctl fs.inotify.max_user_instances=1024'
+      : 'Raise the limit: sudo sysctl fs.inotify.max_user_watches=524288',
     detail: message,
   })
 }

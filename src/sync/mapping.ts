@@ -3,8 +3,9 @@ import type { SyncRule } from '../config/schema.ts'
 import type { FileState } from '../host/files.ts'
 import type { Batch, FileWrite } from './transport.ts'
 
-/** What is never synced, whatever the rules say: version control, devkit's own, what programs generate. */
-export const neverSynced = /(^|[/\\])(\.git|\.hg|\.svn|\.devkit|node_modules|__pycache__)([/\\]|$)|~$|\.sw[px]$|[/\\]4913$/
+/** What is never watched or synced, whatever the rules say: version control, devkit's own, what programs generate, what editors put beside a file while they save it. */
+export const neverSynced =
+  /(^|[/\\])(\.git|\.hg|\.svn|\.devkit|node_modules|__pycache__|\.DS_Store|4913|\.#[^/\\]+|#[^/\\]+#|\.goutputstream-[^/\\]+|\.subl[0-9a-f]+\.tmp)([/\\]|$)|~$|(^|[/\\])\.[^/\\]+\.sw[a-px]{1,2}$|___jb_(tmp|old|bak)___$/
 
 /** A file of the working tree and where it goes. `source` is absolute, `target` a path in the container. */
 export interface Mapped {

@@ -1,0 +1,295 @@
+import { type FSWatcher, lstatSync, readdirSync, type Stats, statSync, watch } from 'node:fs'
+import { basename, dirname, join, sep } from 'node:path'
+import { type Ignores, ignoring, takesBackIn } from '../lib/ignore.ts'
+import type { WatchRoot } from './host.ts'
+
+/** In a directory's table: the name is a directory. Files have a positive number, see `signatureOf`. */
+const isDirectory = -1
+/** A file that changed so shortly before it was looked at that another change may carry the same time, in ms. */
+const racyMs = 20
+
+interface Directory {
+  readonly path: string
+  /** Tells it from another of the same name, see `identityOf`. */
+  readonly identity: string
+  readonly entries: Map<string, number>
+  /** The names that matter in a directory that is only watched for them; undefined: all. */
+  only: Set<string> | undefined
+  handle: FSWatcher | undefined
+  /** No watch could be had: it is looked at again and again. */
+  polled: boolean
+}
+
+/** What became of a name that something happened to. */
+export type Verdict = 'changed' | 'nothing' | 'hold'
+
+/** Who hears what the snapshot notices. */
+export interface Listener {
+  /** Something happened to a name in a directory; what, a look tells. */
+  readonly stirred: (directory: string, name: string) => void
+  /** The machine gives no watch for a directory: code and message of the first refusal. */
+  readonly refused: (code: string, message: string) => void
+}
+
+/**
+ * What is below the roots, and a watch on each of its directories. Events are hints, the table is the truth: a name that something happened to is
+ * looked at and compared, and so can be a whole tree of which events were lost.
+ *
+ * One watch and one small table per directory, a number per file: a watch per file, as libraries keep it, costs ten times the memory.
+ */
+export class Snapshot {
+  readonly #directories = new Map<string, Directory>()
+  readonly #never: RegExp
+  readonly #listen: Listener
+  /** One watch for a whole root, where the system has it. */
+  readonly #recursive: boolean
+  #roots: readonly { readonly path: string; readonly ignore: readonly { readonly base: string; readonly ignores: Ignores }[] }[] =
+    []
+
+  constructor(never: RegExp, recursive: boolean, listen: Listener) {
+    this.#never = never
+    this.#recursive = recursive
+    this.#listen = listen
+  }
+
+  /** Whether some directory has no watch. */
+  get polls(): boolean {
+    return [...this.#directories.values()].some(({ polled }) => polled)
+  }
+
+  /** Watches these roots and no others; what stays keeps its table. Returns the paths that are new. */
+  setRoots(roots: readonly WatchRoot[]): readonly string[] {
+    this.#roots = roots.map(({ path, ignore }) => ({
+      path,
+      // rules that take something back in leave out no directory: what matters below one is decided path by path, by who gets the batch
+      ignore: ignore.filter(({ rules }) => !takesBackIn(rules)).map(({ base, rules }) => ({ base, ignores: ignoring(rules) })),
+    }))
+    for (const directory of [...this.#directories.values()]) {
+      if (directory.only) {
+        const kept = [...directory.only].filter((name) => this.#isRoot(join(directory.path, name)))
+        directory.only = new Set(kept)
+        if (kept.length > 0) continue
+      } else if (this.#wanted(directory.path, true)) continue
+      this.#forget(directory, [])
+    }
+    return this.checkRoots()
+  }
+
+  /** Looks whether a root came, went or was replaced. Returns what is new or gone. */
+  checkRoots(): readonly string[] {
+    const found: string[] = []
+    for (const { path } of this.#roots) {
+      const stats = statOf(path, true)
+      const known = this.#directories.get(path)
+      if (known && !known.only && known.identity !== identityOf(stats)) this.#forget(known, found)
+      if (stats?.isDirectory()) {
+        if (this.#directories.get(path)?.only !== undefined) this.#forget(this.#directories.get(path), [])
+        if (!this.#directories.has(path)) this.#enter(path, stats, found)
+      } else this.#watchName(path, found)
+    }
+    return found
+  }
+
+  /** Looks at a name that something happened to; what is found goes to `found`. `patient`: what is missing or empty may be a save in the middle. */
+  look(directory: string, name: string, patient: boolean, found: string[]): Verdict {
+    const known = this.#directories.get(directory)
+    if (!known) return 'nothing'
+    const path = join(directory, name)
+    const before = known.entries.get(name)
+    if (before === undefined && !this.#relevant(known, name)) return 'nothing'
+    const stats = statOf(path, false)
+    if (before !== undefined && patient && (!stats || (stats.isFile() && stats.size === 0))) return 'hold'
+    const count = found.length
+    if (before === isDirectory && (!stats?.isDirectory() || identityOf(stats) !== this.#directories.get(path)?.identity))
+      this.#forget(this.#directories.get(path), found)
+    if (!stats) {
+      known.entries.delete(name)
+      if (before !== undefined && before !== isDirectory) found.push(path)
+    } else if (stats.isDirectory()) {
+      known.entries.set(name, isDirectory)
+      if (!known.only && !this.#directories.has(path) && this.#wanted(path, true)) this.#enter(path, stats, found)
+    } else if (stats.isFile() || stats.isSymbolicLink()) {
+      known.entries.set(name, signatureOf(stats))
+      if (this.#relevant(known, name)) found.push(path)
+    } else if (known.entries.delete(name) && before !== isDirectory) found.push(path)
+    return found.length > count ? 'changed' : 'nothing'
+  }
+
+  /** Compares whole directories with their tables, a slice at a time. `only` polled ones, or all. Returns what differs. */
+  *compare(only: 'polled' | 'all'): Generator<undefined, readonly string[]> {
+    const found: string[] = []
+    for (const directory of [...this.#directories.values()]) {
+      if (this.#directories.get(directory.path) !== directory || (only === 'polled' && !directory.polled)) continue
+      yield
+      const names = directory.only ?? namesIn(directory.path)
+      for (const name of new Set([...names, ...directory.entries.keys()])) {
+        const before = directory.entries.get(name)
+        const stats = statOf(join(directory.path, name), false)
+        const after = !stats ? undefined : stats.isDirectory() ? isDirectory : signatureOf(stats)
+        const replaced =
+          after === isDirectory && this.#directories.get(join(directory.path, name))?.identity !== identityOf(stats)
+        if (before !== after || before === 0 || replaced) this.look(directory.path, name, false, found)
+      }
+      if (directory.polled) this.#watch(directory)
+    }
+    return found
+  }
+
+  close(): void {
+    for (const directory of this.#directories.values()) directory.handle?.close()
+    this.#directories.clear()
+  }
+
+  /** Takes a directory and all below it into the table; every path goes to `found`. */
+  #enter(path: string, stats: Stats, found: string[]): void {
+    const directory: Directory = {
+      path,
+      identity: identityOf(stats),
+      entries: new Map(),
+      only: undefined,
+      handle: undefined,
+      polled: false,
+    }
+    this.#directories.set(path, directory)
+    // before its names are read: what comes meanwhile is told twice rather than never
+    if (!this.#recursive || this.#isRoot(path)) this.#watch(directory)
+    found.push(path)
+    for (const name of namesIn(path)) this.look(path, name, false, found)
+  }
+
+  /** A root that is a file, or is not there (yet): its directory is watched for its name. */
+  #watchName(path: string, found: string[]): void {
+    const parent = dirname(path)
+    const name = basename(path)
+    const known = this.#directories.get(parent)
+    if (known && !known.only) return
+    const stats = statOf(parent, true)
+    if (known && known.identity === identityOf(stats) && known.only?.has(name)) return
+    if (known && known.identity !== identityOf(stats)) this.#forget(known, found)
+    if (!stats?.isDirectory()) return
+    const directory: Directory = this.#directories.get(parent) ?? {
+      path: parent,
+      identity: identityOf(stats),
+      entries: new Map(),
+      only: new Set(),
+      handle: undefined,
+      polled: false,
+    }
+    directory.only?.add(name)
+    if (!this.#directories.has(parent)) {
+      this.#directories.set(parent, directory)
+      this.#watch(directory)
+    }
+    this.look(parent, name, false, found)
+  }
+
+  #watch(directory: Directory): void {
+    try {
+      const handle = watch(directory.path, { persistent: true, recursive: this.#recursive && !directory.only }, (_, name) =>
+        this.#stirred(directory, name),
+      )
+      // what removes the directory is seen by its parent
+      handle.on('error', () => undefined)
+      directory.handle = handle
+      directory.polled = false
+    } catch (cause) {
+      const { code = '', message } = cause as NodeJS.ErrnoException
+      if (code === 'ENOENT' || code === 'ENOTDIR') return
+      directory.polled = true
+      this.#listen.refused(code, message)
+    }
+  }
+
+  #stirred(directory: Directory, name: string | null): void {
+    if (name === null) {
+      for (const each of new Set([...namesIn(directory.path), ...directory.entries.keys()]))
+        this.#listen.stirred(directory.path, each)
+      return
+    }
+    // a recursive watch tells a path: the deepest directory that is known of it is where to look
+    let parent = directory.path
+    const names = name.split(sep)
+    while (names.length > 1 && this.#directories.has(join(parent, names[0] ?? ''))) parent = join(parent, names.shift() ?? '')
+    const [first = ''] = names
+    const known = this.#directories.get(parent)
+    if (known && (known.entries.has(first) || this.#relevant(known, first))) this.#listen.stirred(parent, first)
+  }
+
+  /** Forgets a directory and all below it; every path goes to `found`. */
+  #forget(directory: Directory | undefined, found: string[]): void {
+    if (!directory) return
+    directory.handle?.close()
+    this.#directories.delete(directory.path)
+    found.push(directory.path)
+    for (const [name, entry] of directory.entries) {
+      const path = join(directory.path, name)
+      if (entry === isDirectory) this.#forget(this.#directories.get(path), found)
+      else found.push(path)
+    }
+  }
+
+  #relevant(directory: Directory, name: string): boolean {
+    if (directory.only) return directory.only.has(name)
+    return !this.#never.test(name) && this.#wanted(join(directory.path, name), false)
+  }
+
+  #isRoot(path: string): boolean {
+    return this.#roots.some((root) => root.path === path)
+  }
+
+  /** Whether some root that the path is below does not ignore it. */
+  #wanted(path: string, directory: boolean): boolean {
+    return this.#roots.some(
+      ({ path: root, ignore }) =>
+        path === root ||
+        (isBelow(path, root) &&
+          !ignore.some(({ base, ignores }) => isBelow(path, base) && ignores(pathBelow(path, base), directory))),
+    )
+  }
+}
+
+/** The inode alone does not do: the number of a directory that was removed goes to the next that is made. */
+function identityOf(stats: Stats | undefined): string {
+  return stats ? `${stats.ino}:${stats.birthtimeMs}` : ''
+}
+
+function isBelow(path: string, directory: string): boolean {
+  return path.startsWith(directory === sep ? sep : directory + sep)
+}
+
+function pathBelow(path: string, directory: string): string {
+  const rest = path.slice(directory === sep ? 1 : directory.length + 1)
+  return sep === '/' ? rest : rest.replaceAll(sep, '/')
+}
+
+function statOf(path: string, follow: boolean): Stats | undefined {
+  try {
+    return follow ? statSync(path) : lstatSync(path)
+  } catch {
+    return undefined
+  }
+}
+
+function namesIn(path: string): readonly string[] {
+  try {
+    return readdirSync(path)
+  } catch {
+    return []
+  }
+}
+
+const words = new Uint32Array(10)
+const numbers = new Float64Array(words.buffer)
+
+/** Size, times, inode and mode in one small number; 0 for a file whose time cannot be trusted yet. Small numbers cost no memory beside the table's. */
+function signatureOf(stats: Stats): number {
+  if (Date.now() - stats.ctimeMs < racyMs) return 0
+  numbers[0] = stats.size
+  numbers[1] = stats.mtimeMs
+  numbers[2] = stats.ctimeMs
+  numbers[3] = stats.ino
+  numbers[4] = stats.mode
+  let hash = 0x811c9dc5
+  for (let at = 0; at < words.length; at++) hash = Math.imul(hash ^ (words[at] ?? 0), 0x01000193) ^ (hash >>> 13)
+  return (hash & 0x3fffffff) + 1
+}
