@@ -91,6 +91,15 @@ test('rooms import only the packages that the table gives them', () => {
   expect(wrong.map(({ file, to }) => `${file} → ${to}`)).toEqual([])
 })
 
+test('every room is in the table, every dependency belongs to one', () => {
+  expect([...new Set(files.map(roomOf))].filter((room) => rooms[room] === undefined)).toEqual([])
+  const { dependencies } = JSON.parse(readFileSync(join(source, '../package.json'), 'utf8')) as {
+    dependencies: Readonly<Record<string, string>>
+  }
+  const given = new Set(Object.values(rooms).flatMap(({ packages = [] }) => packages))
+  expect([...given].toSorted()).toEqual(Object.keys(dependencies).toSorted())
+})
+
 test('heavy packages are imported when first used, never at the top of a file', () => {
   const heavy = ['@kubernetes/client-node', 'dockerode', 'execa', 'listr2', 'undici', 'ws', 'yaml', 'tar-stream']
   const wrong = files.filter((file) =>
@@ -105,7 +114,9 @@ test('only the door to the process says process', () => {
   const wrong = files.filter(
     (file) =>
       !['cli/main.ts', 'cli/bin.ts'].includes(file) &&
-      /\bprocess\.[a-z]/.test(readFileSync(join(source, file), 'utf8').replace(/String\.raw`[\s\S]*?`/g, '')),
+      /\bprocess\.[a-z]|from '(?:node:)?process'|\bglobalThis\b/.test(
+        readFileSync(join(source, file), 'utf8').replace(/String\.raw`[\s\S]*?`/g, ''),
+      ),
   )
   expect(wrong).toEqual([])
 })

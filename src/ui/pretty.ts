@@ -55,6 +55,9 @@ export async function pretty(out: Terminal, { colour }: { readonly colour: boole
       case 'step.failed':
         return drawing?.finish(event.step, stepText(event), true) ?? false
       case 'object':
+      case 'service.ready':
+      case 'files.changed':
+        // parts of what the steps say: no reason to stop drawing between two steps
         return drawing !== undefined
       default:
         if (drawing?.idle || event.type === 'run.finished') stopDrawing()

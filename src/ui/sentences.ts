@@ -16,6 +16,7 @@ export interface SentenceOptions {
 export function sentences({ verbose, quiet, paint, colour }: SentenceOptions): (event: Event) => string | undefined {
   const urls = new Set<string>()
   let widest = 0
+  let command = ''
   const opened = (service: string, url: string): string | undefined => {
     if (urls.has(url)) return undefined
     urls.add(url)
@@ -24,6 +25,7 @@ export function sentences({ verbose, quiet, paint, colour }: SentenceOptions): (
   const say = (event: Event): string | undefined => {
     switch (event.type) {
       case 'run.started':
+        command = event.command
         return `${paint.bold(`devkit ${event.command}`)} ${event.project}/${event.env} ${paint.dim(`with profile ${event.profile}, version ${event.version}`)}`
       case 'step.started':
         return verbose ? paint.dim(`… ${event.step}`) : undefined
@@ -62,7 +64,7 @@ export function sentences({ verbose, quiet, paint, colour }: SentenceOptions): (
         return `${paint.green('✓')} ${event.code}${event.service ? ` of ${event.service}` : ''}${event.object ? ` (${event.object})` : ''} is resolved`
       case 'run.finished': {
         const rest = Object.entries(event.urls).flatMap(([service, url]) => opened(service, url) ?? [])
-        return [...rest, endText(event, paint)].join('\n')
+        return [...rest, endText(event, command, paint)].join('\n')
       }
       default:
         return unreachable(event)
@@ -78,7 +80,8 @@ export function stepText(event: Extract<Event, { type: 'step.finished' | 'step.f
     : `${event.step} ${event.outcome ? `${event.outcome} ` : ''}in ${duration(event.ms)}`
 }
 
-function endText({ ok, exitCode, ms }: Extract<Event, { type: 'run.finished' }>, paint: Paint): string {
+function endText({ ok, exitCode, ms }: Extract<Event, { type: 'run.finished' }>, command: string, paint: Paint): string {
+  if (ok && command === 'watch') return paint.dim(`ended after ${duration(ms)}; the environment stays up`)
   if (exitCode === 130) return paint.dim(`interrupted after ${duration(ms)}`)
   return ok ? paint.dim(`done in ${duration(ms)}`) : paint.red(`failed after ${duration(ms)}`)
 }
