@@ -1,0 +1,83 @@
+/**
+ * What runs as the first process of a supervised container: it starts the container's own program, starts it anew when asked, and is
+ * else as if it were not there.
+ *
+ *   gate ──'go', or no lease──► program runs ──ends by itself──► its exit code
+ *                                ▲      │ 'restart N'
+ *                                └──────┴─ TERM, after some 3 s KILL, to its process group; `started.N` when it runs again
+ *
+ * POSIX sh, for dash, busybox ash and bash. Of other programs only mkfifo is needed, and where there is none the program runs alone.
+ * Called as `sh -c SCRIPT devkit DIRECTORY LEASE program…`. In DIRECTORY is the FIFO `ask`; LEASE is the file that a running `watch`
+ * writes again and again ('' for none): a number that changes, and the time (s since the epoch) until which it can be meant at all.
+ * All signals are passed on, none is taken: what is asked comes through the FIFO.
+ *
+ * Kubernetes reads a doubled dollar in commands as one: none is in here.
+ */
+export const supervisorScript = `
+dir=$1 lease=$2 pid= ending= gated=1 listener= opening= number=0; shift 2
+finish() { for one in $listener $opening; do kill "$one" 2>/dev/null; done; exit "$1"; }
+pass() {
+  case $1 in TERM | INT | QUIT) ending=$2 ;; esac
+  [ -z "$pid" ] || kill -s "$1" "$pid" 2>/dev/null
+  [ -z "$gated" ] || [ -z "$ending" ] || finish "$ending"
+}
+trap 'pass HUP 129' HUP; trap 'pass INT 130' INT; trap 'pass QUIT 131' QUIT; trap 'pass TERM 143' TERM
+trap 'pass USR1 138' USR1; trap 'pass USR2 140' USR2; trap 'pass WINCH 156' WINCH
+rm -f "$dir/ask" "$dir/again" "$dir/open" "$dir"/started.*
+mkfifo -m 0666 "$dir/ask" 2>/dev/null || {
+  echo 'devkit: no FIFO can be made here: the program runs without a supervisor' >&2
+  trap - HUP INT QUIT TERM USR1 USR2 WINCH; exec "$@"
+}
+exec 3<&0 4<>"$dir/ask"
+session= reset=
+command -v setsid >/dev/null && session=setsid
+# a shell's background programs ignore these two, which the program would inherit
+env --default-signal=INT,QUIT true 2>/dev/null && reset='env --default-signal=INT,QUIT'
+nap() { sleep "$1" 2>/dev/null || sleep 1; }
+gone() { ! kill -0 "$1" 2>/dev/null; }
+leased() { beat= until=0; read -r beat until 2>/dev/null <"$lease" && [ "$(date +%s)" -lt "$until" ]; }
+guard() {
+  before= same=0 all=0
+  while leased && [ "$same" -lt 15 ] && [ "$all" -lt 150 ]; do
+    if [ "$beat" = "$before" ]; then same=$((same + 1)); else same=0 before=$beat; fi
+    all=$((all + 1)); nap 0.2
+  done
+  echo go >&4
+}
+listen() {
+  while read -r word number <&4; do
+    [ "$word" = restart ] || continue
+    read -r old <"$dir/pid"; echo "$number" >"$dir/again"
+    kill -s TERM -- "-$old" 2>/dev/null || kill -s TERM "$old" 2>/dev/null
+    tries=0
+    until [ ! -e "$dir/again" ]; do
+      tries=$((tries + 1))
+      [ "$tries" -ne 100 ] || kill -s KILL -- "-$old" 2>/dev/null || kill -s KILL "$old" 2>/dev/null
+      nap 0.02
+    done
+  done
+}
+if [ -n "$lease" ] && leased; then
+  guard 3<&- >/dev/null & listener=$!
+  # in the background: a wait heeds signals in every shell, a read does not
+  { until read -r word number <&4; do :; done; echo "$word $number" >"$dir/open"; } 3<&- >/dev/null & opening=$!
+  until [ -e "$dir/open" ]; do wait "$opening"; done
+  kill "$listener" 2>/dev/null; listener=
+  read -r word number <"$dir/open"
+  [ "$word" = restart ] || number=0
+fi
+gated=
+while :; do
+  $session $reset "$@" <&3 3<&- 4<&- &
+  pid=$!
+  echo "$pid" >"$dir/pid"; : >"$dir/started.$number"; rm -f "$dir/again"
+  [ -z "$ending" ] || kill -s TERM "$pid" 2>/dev/null
+  [ -n "$listener" ] || { listen 3<&- >/dev/null 2>&1 & listener=$!; }
+  # a signal that is passed on ends the wait too; a second one tells the program's own code where the first could not
+  while wait "$pid"; code=$?; [ "$code" -gt 128 ] && ! gone "$pid"; do :; done
+  wait "$pid" 2>/dev/null; own=$?; [ "$own" -eq 127 ] || code=$own
+  [ -z "$session" ] || kill -s KILL -- "-$pid" 2>/dev/null
+  [ -z "$ending" ] && [ -e "$dir/again" ] || finish "$code"
+  pid=; rm -f "$dir/started.$number"; read -r number <"$dir/again"
+done
+`.trim()

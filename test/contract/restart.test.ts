@@ -1,0 +1,217 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { supervisorScript } from '../../src/sync/supervisor.ts'
+
+// The supervisor in the shells that images have, run as a container would run it but for the namespace.
+
+const shells: readonly (readonly [string, readonly string[]])[] = [
+  ['sh', ['/bin/sh']],
+  ['bash', ['bash', '--posix']],
+  ['busybox', ['busybox', 'sh']],
+]
+const present = shells.filter(([program]) => {
+  try {
+    execFileSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+})
+
+/** A program that appends what happens to it to a file: its start with its pid, signals, and what it reads from stdin. */
+const program = `
+use strict; use warnings; $| = 1;
+my ($log, $code) = @ARGV;
+sub note { open(my $to, '>>', $log) or die; syswrite $to, "$_[0]\\n"; close $to }
+for my $name (qw(HUP USR1 USR2 INT)) { $SIG{$name} = sub { note("got $name") } }
+$SIG{TERM} = sub { note('got TERM'); exit 7 } unless $code eq 'stubborn';
+$SIG{TERM} = 'IGNORE' if $code eq 'stubborn';
+if ($code eq 'children') { for (1 .. 2) { fork or do { $SIG{TERM} = 'IGNORE'; note("child $$"); sleep 60; exit } } }
+note("start $$");
+if ($code =~ /^exit(\\d+)$/) { exit $1 }
+while (1) { sleep 60; }
+`
+
+function marked(mark: string): readonly number[] {
+  return readdirSync('/proc').flatMap((name) => {
+    try {
+      return readFileSync(`/proc/${name}/environ`, 'utf8').includes(`DEVKIT_TEST=${mark}`) ? Number(name) : []
+    } catch {
+      return []
+    }
+  })
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // it has ended
+  }
+}
+
+describe.each(present)('%s', (_, shell) => {
+  let scratch: string
+  let log: string
+  let child: ChildProcess | undefined
+  let ended: Promise<number>
+  let stdout = ''
+
+  beforeEach(() => {
+    scratch = mkdtempSync(join(tmpdir(), 'devkit-supervisor-'))
+    log = join(scratch, 'log')
+    stdout = ''
+    writeFileSync(join(scratch, 'program.pl'), program)
+    writeFileSync(log, '')
+  })
+
+  afterEach(async () => {
+    // what a program has started is no child of ours: all that carry the mark, until none does
+    for (let found = marked(scratch); found.length > 0; found = marked(scratch)) for (const pid of found) kill(pid)
+    await ended
+    rmSync(scratch, { recursive: true, force: true })
+  })
+
+  const lines = (): readonly string[] => readFileSync(log, 'utf8').split('\n').filter(Boolean)
+  const starts = (): readonly number[] => lines().flatMap((line) => Number(/^(?:start|child) (\d+)$/.exec(line)?.[1] ?? []) || [])
+  const lease = (): string => join(scratch, 'lease')
+  const renew = (): void => {
+    writeFileSync(`${lease()}.part`, `${Date.now()} ${Math.floor(Date.now() / 1000) + 60}\n`)
+    renameSync(`${lease()}.part`, lease())
+  }
+  const begin = (argv: readonly string[], withLease = false): void => {
+    const [file = '', ...flags] = shell
+    child = spawn(file, [...flags, '-c', supervisorScript, 'devkit', scratch, withLease ? lease() : '', ...argv], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, DEVKIT_TEST: scratch },
+    })
+    child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+      stdout += chunk
+    })
+    ended = new Promise((resolve) => child?.once('exit', (code, signal) => resolve(code ?? (signal === 'SIGKILL' ? 137 : -1))))
+  }
+  const perl = (code: string): readonly string[] => ['perl', join(scratch, 'program.pl'), log, code]
+  const until = async (what: () => boolean): Promise<void> => {
+    for (const deadline = Date.now() + 10_000; !what(); ) {
+      if (Date.now() > deadline) throw new Error(`it did not come to ${what}: ${readFileSync(log, 'utf8')}`)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+  const ask = (line: string): void => appendFileSync(join(scratch, 'ask'), `${line}\n`)
+
+  test('the exit code is the program’s own, and so is an end by a signal', async () => {
+    begin(perl('exit3'))
+    expect(await ended).toBe(3)
+    begin(perl('exit0'))
+    expect(await ended).toBe(0)
+    begin(['sh', '-c', `kill -s KILL \`sh -c 'echo $PPID'\``])
+    expect(await ended).toBe(137)
+    begin(['/nowhere/to/be/found'])
+    expect(await ended).toBe(127)
+  })
+
+  test('signals are passed on; TERM ends both, with the program’s code', async () => {
+    begin(perl('run'))
+    await until(() => lines().length === 1)
+    for (const name of ['HUP', 'USR1', 'USR2'] as const) {
+      child?.kill(`SIG${name}`)
+      await until(() => lines().includes(`got ${name}`))
+    }
+    child?.kill('SIGTERM')
+    expect(await ended).toBe(7)
+    expect(lines().at(-1)).toBe('got TERM')
+    expect(starts()).toHaveLength(1)
+  })
+
+  test('input and output are the program’s own', async () => {
+    begin(['sh', '-c', 'read -r line; echo "read: $line"'])
+    child?.stdin?.end('what was typed\n')
+    expect(await ended).toBe(0)
+    expect(stdout).toBe('read: what was typed\n')
+  })
+
+  test('asked to restart, the program is another one under the same first process, and says so', async () => {
+    begin(perl('run'))
+    await until(() => existsSync(join(scratch, 'started.0')) && lines().length === 1)
+    ask('restart 41')
+    await until(() => existsSync(join(scratch, 'started.41')) && starts().length === 2)
+    expect(lines()).toContain('got TERM')
+    ask('restart 42')
+    ask('restart 43')
+    await until(() => existsSync(join(scratch, 'started.43')))
+    await until(() => lines().at(-1)?.startsWith('start') === true)
+    expect(new Set(starts()).size).toBe(starts().length)
+    expect(existsSync(join(scratch, 'started.41'))).toBe(false)
+    child?.kill('SIGTERM')
+    expect(await ended).toBe(7)
+  })
+
+  test('what does not end is killed, with its children', async () => {
+    begin(perl('children'))
+    await until(() => starts().length === 3)
+    const before = starts()
+    ask('restart 1')
+    await until(() => starts().length === 6)
+    await until(() =>
+      before.every((pid) => !existsSync(`/proc/${pid}`) || /\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))),
+    )
+  })
+
+  test('a program that does not heed TERM is killed after some seconds', async () => {
+    begin(perl('stubborn'))
+    await until(() => starts().length === 1)
+    const began = performance.now()
+    ask('restart 1')
+    await until(() => starts().length === 2)
+    expect(performance.now() - began).toBeGreaterThan(1900)
+  })
+
+  test('gate: under a lease the program starts at go, not before', async () => {
+    const beat = setInterval(renew, 200)
+    try {
+      renew()
+      begin(perl('run'), true)
+      await until(() => existsSync(join(scratch, 'ask')))
+      await new Promise((resolve) => setTimeout(resolve, 700))
+      expect(lines()).toEqual([])
+      ask('go')
+      await until(() => starts().length === 1)
+      expect(existsSync(join(scratch, 'started.0'))).toBe(true)
+      ask('restart 5')
+      await until(() => starts().length === 2)
+    } finally {
+      clearInterval(beat)
+    }
+  })
+
+  test('gate: a lease that nobody renews any more holds for three seconds, one that is over not at all', async () => {
+    writeFileSync(lease(), `1 ${Math.floor(Date.now() / 1000) + 60}\n`)
+    let began = performance.now()
+    begin(perl('exit0'), true)
+    expect(await ended).toBe(0)
+    expect(performance.now() - began).toBeGreaterThan(2500)
+    expect(performance.now() - began).toBeLessThan(8000)
+    writeFileSync(lease(), '1 1000\n')
+    began = performance.now()
+    begin(perl('exit0'), true)
+    expect(await ended).toBe(0)
+    expect(performance.now() - began).toBeLessThan(1500)
+  })
+
+  test('gate: TERM ends it without having started anything', async () => {
+    const beat = setInterval(renew, 200)
+    try {
+      renew()
+      begin(perl('run'), true)
+      await until(() => existsSync(join(scratch, 'ask')))
+      child?.kill('SIGTERM')
+      expect(await ended).toBe(143)
+      expect(lines()).toEqual([])
+    } finally {
+      clearInterval(beat)
+    }
+  })
+})
