@@ -109,6 +109,8 @@ export const profileSchema = v.strictObject({
   cpuLimits: v.optional(v.picklist(['keep', 'drop'])),
   /** Share of the CPU and memory requests that is asked for, from 0 to 1. */
   requests: v.optional(v.pipe(v.number(), v.minValue(0, 'from 0 to 1'), v.maxValue(1, 'from 0 to 1'))),
+  /** Whether programs of synced services run under a supervisor, which restarts them in place. */
+  supervise: v.optional(v.boolean()),
   services: v.optional(v.record(text, serviceOverlay)),
 })
 

@@ -2,6 +2,7 @@ import type { KubeObject, Manifest } from '../lib/objects.ts'
 import type { Step } from '../lib/step.ts'
 import type { Plan } from '../plan/plan.ts'
 import { checkNamespaces, serviceTargets } from '../render/references.ts'
+import type { Program } from '../render/transforms/supervisor.ts'
 import { type ServiceTarget, transform } from '../render/transforms/transforms.ts'
 import type { Parts } from './environment.ts'
 
@@ -19,13 +20,32 @@ export async function renderSource(plan: Plan, { tools }: Pick<Parts, 'tools'>, 
   return { manifests: rendered, targets: serviceTargets(rendered, plan.services) }
 }
 
-/** The manifests as they are to be applied. `images` is empty where nothing was built. */
+/** The manifests as they are to be applied. `images` is empty where nothing was built, `programs` where nothing is to restart in place. */
 export function applyProfile(
   plan: Plan,
   { manifests, targets }: Source,
   images: ReadonlyMap<string, string>,
+  programs: ReadonlyMap<string, Program>,
 ): readonly Manifest[] {
-  return transform(manifests, { namespace: plan.namespace, profile: plan.profile, images, services: targets, clusterScoped })
+  return transform(manifests, {
+    namespace: plan.namespace,
+    profile: plan.profile,
+    images,
+    services: targets,
+    programs,
+    gated: 'kind' in plan.cluster.spec && !forbidsHostPath(plan, manifests),
+    clusterScoped,
+  })
+}
+
+/** Whether the environment's namespace takes no pod with a directory of the node. https://kubernetes.io/docs/concepts/security/pod-security-standards/ */
+function forbidsHostPath({ namespace }: Plan, manifests: readonly Manifest[]): boolean {
+  return manifests.some(
+    ({ object: { kind, metadata } }) =>
+      kind === 'Namespace' &&
+      metadata.name === namespace &&
+      ['baseline', 'restricted'].includes(metadata.labels?.['pod-security.kubernetes.io/enforce'] ?? ''),
+  )
 }
 
 /** Kinds of every cluster that live in no namespace, and those that a CRD among the manifests makes so. */

@@ -18,6 +18,7 @@ import { servicePort } from '../render/references.ts'
 import { repositoryOf } from '../render/transforms/transforms.ts'
 import { providerOf } from '../toolbox.ts'
 import { aloneWithCluster, type EngineRun, heldBy, holdEnvironment, type Parts, releaseEnvironment } from './environment.ts'
+import { programsOf } from './programs.ts'
 import { applyProfile, renderSource, type Source } from './render.ts'
 import { runStep } from './step.ts'
 
@@ -89,7 +90,7 @@ export async function up(plan: Plan, run: EngineRun, scope: Scope, reuse?: Reuse
   const delivered = deliveryResult.value
   await holdEnvironment(plan, parts, true)
 
-  const wanted = applyProfile(plan, source, references(images))
+  const wanted = applyProfile(plan, source, references(images), await programsOf(plan, images, run))
   const mapped: Manifest[] = []
   const urls: Record<string, string> = {}
   for (const { service, port, selector, targetPort } of ports) {

@@ -18,6 +18,7 @@ export async function openEngine(address: string): Promise<Engine> {
   return {
     version: () => ask(async () => (await docker.version()).Version),
     image: (reference) => ask(() => inspectImage(docker, reference)),
+    imageHas: (reference, path) => ask(() => lookInImage(docker, reference, path)),
     tagImage: (reference, repository, tag) => ask(() => docker.getImage(reference).tag({ repo: repository, tag })),
     removeImage: (reference) => ask(() => isFine(docker.getImage(reference).remove({ noprune: false }), 404)),
     imagesWithLabel: (label) =>
@@ -93,10 +94,34 @@ function reasonOf(cause: Error): string {
 async function inspectImage(docker: Docker, reference: string) {
   try {
     const found = await docker.getImage(reference).inspect()
-    return { id: found.Id, layers: found.RootFS.Layers ?? [], bytes: found.Size }
+    const words = (given: string | string[] | undefined): readonly string[] =>
+      typeof given === 'string' ? [given] : (given ?? [])
+    return {
+      id: found.Id,
+      layers: found.RootFS.Layers ?? [],
+      bytes: found.Size,
+      entrypoint: words(found.Config.Entrypoint),
+      cmd: words(found.Config.Cmd),
+    }
   } catch (cause) {
     if ((cause as { statusCode?: number }).statusCode === 404) return undefined
     throw cause
+  }
+}
+
+/** Looks through a container that is made for it, never started, and removed. */
+async function lookInImage(docker: Docker, reference: string, path: string): Promise<boolean> {
+  const container = await docker.createContainer({ Image: reference, Cmd: [path] })
+  try {
+    const answer = (await container.infoArchive({ path })) as unknown as Readable
+    // left unread, it would keep the process alive
+    answer.resume?.()
+    return true
+  } catch (cause) {
+    if ((cause as { statusCode?: number }).statusCode === 404) return false
+    throw cause
+  } finally {
+    await container.remove({ force: true })
   }
 }
 

@@ -60,6 +60,8 @@ export interface Engine {
   /** As `docker version` gives it. @throws ENGINE-101, ENGINE-102 */
   version(): Promise<string>
   image(reference: string): Promise<EngineImage | undefined>
+  /** Whether a path (absolute) is in a local image. */
+  imageHas(reference: string, path: string): Promise<boolean>
   tagImage(reference: string, repository: string, tag: string): Promise<void>
   removeImage(reference: string): Promise<void>
   /** References of local images that carry the label. */
@@ -94,6 +96,9 @@ export interface EngineImage {
   /** diffIDs of the layers, from the bottom. */
   readonly layers: readonly string[]
   readonly bytes: number
+  /** Words of the ENTRYPOINT and CMD, as they are run. */
+  readonly entrypoint: readonly string[]
+  readonly cmd: readonly string[]
 }
 
 export interface EngineContainer {

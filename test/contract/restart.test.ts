@@ -3,7 +3,7 @@ import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, ren
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { supervisorScript } from '../../src/sync/supervisor.ts'
+import { supervisorScript } from '../../src/render/transforms/supervisor-script.ts'
 
 // The supervisor in the shells that images have, run as a container would run it but for the namespace.
 

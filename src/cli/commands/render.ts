@@ -10,7 +10,7 @@ export async function renderVerb(io: Io, flags: GlobalFlags & { readonly out?: s
   const { plan } = await loadPlan(io, flags)
   const { stringify } = await import('yaml')
   const source = await renderSource(plan, await openParts(io, 'render'), io)
-  const manifests = flags.profile === 'production' ? source.manifests : applyProfile(plan, source, new Map())
+  const manifests = flags.profile === 'production' ? source.manifests : applyProfile(plan, source, new Map(), new Map())
   const objects = manifests.map(({ object }) => object)
   const text = (object: KubeObject): string => stringify(object, { lineWidth: 0, aliasDuplicateObjects: false })
   if (flags.out !== undefined) {

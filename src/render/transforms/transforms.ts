@@ -8,6 +8,7 @@ import {
   podSpecOf,
   withPodSpec,
 } from '../../lib/objects.ts'
+import { type Program, withSupervisor } from './supervisor.ts'
 
 /** What the transforms go by; all of it decided before. */
 export interface TransformInput {
@@ -17,6 +18,10 @@ export interface TransformInput {
   readonly images: ReadonlyMap<string, string>
   /** Service → the workload (`Kind/name`) and container that it is. */
   readonly services: ReadonlyMap<string, ServiceTarget>
+  /** What the images of the services run whose programs are to restart in place. */
+  readonly programs: ReadonlyMap<string, Program>
+  /** Whether a program waits for a running `watch` before it starts: needs a directory of the node, which some namespaces forbid. */
+  readonly gated: boolean
   /** Kinds that live in no namespace. */
   readonly clusterScoped: (object: KubeObject) => boolean
 }
@@ -29,7 +34,7 @@ export interface ServiceTarget {
 type Transform = (object: KubeObject, input: TransformInput) => KubeObject
 
 /** In this order; each is pure and leaves alone what it has no word about. */
-const transforms: readonly Transform[] = [inNamespace, withReplicas, withResources, withImages, withOverlay]
+const transforms: readonly Transform[] = [inNamespace, withReplicas, withResources, withImages, withOverlay, withSupervisor]
 
 /** The manifests as they are to be applied. */
 export function transform(manifests: readonly Manifest[], input: TransformInput): readonly Manifest[] {

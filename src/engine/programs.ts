@@ -1,0 +1,36 @@
+import { join } from 'node:path'
+import type { Plan } from '../plan/plan.ts'
+import type { Program } from '../render/transforms/supervisor.ts'
+import { repositoryOf } from '../render/transforms/transforms.ts'
+import type { EngineRun } from './environment.ts'
+
+/** What is known of an image, by its digest: looking into one takes the engine some 100 ms. */
+type Shells = Readonly<Record<string, boolean>>
+
+/**
+ * What the images of the synced services run, where the profile has programs restart in place and the image has the shell that it takes.
+ * `images`: repository → reference of what was built.
+ */
+export async function programsOf(
+  plan: Plan,
+  images: ReadonlyMap<string, { readonly reference: string }>,
+  run: EngineRun,
+): Promise<ReadonlyMap<string, Program>> {
+  if (plan.profile.supervise !== true) return new Map()
+  const { files, engine: openEngine } = run.parts.host
+  const file = join(plan.directory, '.devkit', 'shells.json')
+  const known = (await files.readJson<Shells>(file)) ?? {}
+  const shells: Record<string, boolean> = {}
+  const programs = new Map<string, Program>()
+  for (const { name, image, sync } of plan.services) {
+    const built = sync.length > 0 && image !== undefined ? images.get(repositoryOf(image)) : undefined
+    if (!built) continue
+    const engine = await openEngine()
+    const found = await engine.image(built.reference)
+    if (!found) continue
+    shells[found.id] ??= known[found.id] ?? (await engine.imageHas(built.reference, '/bin/sh'))
+    if (shells[found.id]) programs.set(name, { entrypoint: found.entrypoint, cmd: found.cmd })
+  }
+  if (Object.keys(shells).some((id) => !(id in known))) await files.writePrivate(file, JSON.stringify(shells))
+  return programs
+}

@@ -1,0 +1,101 @@
+import { type Container, type KubeObject, nameOf, type PodSpec, withPodSpec } from '../../lib/objects.ts'
+import { supervisorScript } from './supervisor-script.ts'
+import type { TransformInput } from './transforms.ts'
+
+/** What an image runs: its ENTRYPOINT and CMD. */
+export interface Program {
+  readonly entrypoint: readonly string[]
+  readonly cmd: readonly string[]
+}
+
+/** What a supervisor keeps, in the container: the FIFO that it is asked through and the files that say what runs. */
+export const ownDirectory = '/.devkit/own'
+
+/** The FIFO of a supervisor, in the container. It takes `go` and `restart N`. */
+export const askFifo = `${ownDirectory}/ask`
+
+/** The file that is there, in the container, when the program runs that was started by `go` ('0') or by `restart N`. */
+export function startedFile(number: string): string {
+  return `${ownDirectory}/started.${number}`
+}
+
+/** Name of the file on a node that a `watch` of the environment writes again and again. */
+export function leaseName(namespace: string): string {
+  return `${namespace}.lease`
+}
+
+/** Whether the container's program was started by a supervisor. */
+export function isSupervised(container: Container): boolean {
+  return (container['command'] as readonly string[] | undefined)?.[4] === ownDirectory
+}
+
+/** Whether a container's supervisor waits for a running `watch` before it starts the program. */
+export function isGated(container: Container): boolean {
+  return isSupervised(container) && (container['command'] as readonly string[])[5] !== ''
+}
+
+/** What the container runs, without the supervisor. Undefined where only the image says it. */
+export function commandOf(container: Container): readonly string[] | undefined {
+  const command = container['command'] as readonly string[] | undefined
+  const args = (container['args'] as readonly string[] | undefined) ?? []
+  if (isSupervised(container)) return [...(command ?? []).slice(6), ...args]
+  return command && [...command, ...args]
+}
+
+/** The containers that the synced services are run their program under a supervisor, so that a save can restart it in place. */
+export function withSupervisor(object: KubeObject, { services, programs, gated, namespace }: TransformInput): KubeObject {
+  const wrapped = new Map<string, Program>()
+  for (const [service, program] of programs) {
+    const target = services.get(service)
+    if (target?.workload === nameOf(object)) wrapped.set(target.container, program)
+  }
+  if (wrapped.size === 0) return object
+  return withPodSpec(object, (pod) => {
+    const containers = pod.containers.map((container) => {
+      const program = wrapped.get(container.name)
+      return program ? supervised(container, program, gated ? leaseName(namespace) : undefined) : container
+    })
+    if (containers.every((container, index) => container === pod.containers[index])) return pod
+    return {
+      ...pod,
+      containers,
+      volumes: [...((pod['volumes'] as readonly object[] | undefined) ?? []), ...volumes(gated)],
+    } as PodSpec
+  })
+}
+
+function supervised(container: Container, program: Program, lease: string | undefined): Container {
+  const given = container['command'] as readonly string[] | undefined
+  const command = given ?? program.entrypoint.map(literal)
+  const args = (container['args'] as readonly string[] | undefined) ?? (given ? [] : program.cmd.map(literal))
+  if (command.length + args.length === 0) return container
+  const mounts = (container['volumeMounts'] as readonly object[] | undefined) ?? []
+  return {
+    ...container,
+    command: [
+      '/bin/sh',
+      '-c',
+      supervisorScript,
+      'devkit',
+      ownDirectory,
+      lease === undefined ? '' : `/.devkit/node/${lease}`,
+      ...command,
+    ],
+    args,
+    volumeMounts: [
+      ...mounts,
+      { name: 'devkit-own', mountPath: ownDirectory },
+      ...(lease === undefined ? [] : [{ name: 'devkit-node', mountPath: '/.devkit/node', readOnly: true }]),
+    ],
+  }
+}
+
+function volumes(gated: boolean): readonly object[] {
+  const own = { name: 'devkit-own', emptyDir: {} }
+  return gated ? [own, { name: 'devkit-node', hostPath: { path: '/run/devkit', type: 'DirectoryOrCreate' } }] : [own]
+}
+
+/** A word of the image as Kubernetes leaves it alone: in commands it reads `$(NAME)` and `$$`, an image's words it does not. */
+function literal(word: string): string {
+  return word.replaceAll('$', '$$$$')
+}

@@ -1,0 +1,73 @@
+import { expect, test } from 'vitest'
+import type { KubeObject, PodSpec } from '../../../src/lib/objects.ts'
+import { podSpecOf } from '../../../src/lib/objects.ts'
+import { commandOf, isGated, isSupervised, type Program } from '../../../src/render/transforms/supervisor.ts'
+import { supervisorScript } from '../../../src/render/transforms/supervisor-script.ts'
+import { transform } from '../../../src/render/transforms/transforms.ts'
+
+const workload = (container: object): KubeObject => ({
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'web' },
+  spec: {
+    template: {
+      spec: {
+        containers: [
+          { name: 'web', image: 'x/web', ...container },
+          { name: 'proxy', image: 'x/proxy' },
+        ],
+        initContainers: [{ name: 'init', image: 'x/web' }],
+      },
+    },
+  },
+})
+
+function wrapped(container: object, { gated = true, programs = new Map([['web', program]]) } = {}): PodSpec {
+  const [manifest] = transform([{ object: workload(container), origin: { file: 'web.yaml', line: 1 } }], {
+    namespace: 'shop',
+    profile: {},
+    images: new Map(),
+    services: new Map([['web', { workload: 'Deployment/web', container: 'web' }]]),
+    programs,
+    gated,
+    clusterScoped: () => false,
+  })
+  const pod = manifest && podSpecOf(manifest.object)
+  if (!pod) throw new Error('no pod')
+  return pod
+}
+const program: Program = { entrypoint: ['/entry', '$HOME'], cmd: ['serve', '$$1'] }
+const web = (pod: PodSpec) => pod.containers[0] as NonNullable<(typeof pod.containers)[0]>
+
+test('the program of the image runs under the supervisor; other containers and init containers are left alone', () => {
+  const pod = wrapped({})
+  expect(isSupervised(web(pod))).toBe(true)
+  expect(isGated(web(pod))).toBe(true)
+  // Kubernetes reads a doubled dollar as one
+  expect(commandOf(web(pod))).toEqual(['/entry', '$$HOME', 'serve', '$$$$1'])
+  expect(pod.containers[1]).toEqual({ name: 'proxy', image: 'x/proxy' })
+  expect(pod.initContainers).toEqual([{ name: 'init', image: 'x/web' }])
+  expect((pod['volumes'] as { name: string }[]).map(({ name }) => name)).toEqual(['devkit-own', 'devkit-node'])
+})
+
+test('what the manifest says goes before what the image says', () => {
+  expect(commandOf(web(wrapped({ args: ['other'] })))).toEqual(['/entry', '$$HOME', 'other'])
+  expect(commandOf(web(wrapped({ command: ['own'] })))).toEqual(['own'])
+  expect(commandOf(web(wrapped({ command: ['own'], args: ['$(VALUE)'] })))).toEqual(['own', '$(VALUE)'])
+})
+
+test('without a gate no directory of the node is asked for', () => {
+  const pod = wrapped({}, { gated: false })
+  expect(isGated(web(pod))).toBe(false)
+  expect(JSON.stringify(pod)).not.toContain('hostPath')
+})
+
+test('without a program nothing is changed', () => {
+  expect(wrapped({}, { programs: new Map() })).toEqual(podSpecOf(workload({})))
+})
+
+test('Kubernetes finds nothing to replace in the script', () => {
+  expect(supervisorScript).not.toContain('$$')
+  // https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/: `$(NAME)` of a variable that does not exist stays as it is
+  expect(supervisorScript.match(/\$\([A-Za-z_][A-Za-z0-9_]*\)/g)).toBe(null)
+})
