@@ -49,7 +49,8 @@ export function makeApi(server: string, headers: Readonly<Record<string, string>
   }
 }
 
-function apiFailure(status: number, text: string): ApiFailure {
+/** What the server said, as a failure. */
+export function apiFailure(status: number, text: string): ApiFailure {
   try {
     const said = JSON.parse(text) as { reason?: string; message?: string; details?: { causes?: ApiFailure['causes'] } }
     return new ApiFailure(status, said.reason ?? '', said.message ?? text, said.details?.causes)

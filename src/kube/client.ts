@@ -3,6 +3,7 @@ import { DevkitError, messageOf } from '../lib/errors.ts'
 import type { KubeObject, ObjectRef } from '../lib/objects.ts'
 import { type Api, isConnectionLost, isStatus, listAll, makeApi, retried } from './api.ts'
 import { discover, type Resources, wellKnown } from './discovery.ts'
+import { openExec } from './exec.ts'
 import { ApiFailure, type KindRef, type Kube, type LogLine, type LogRef } from './kube.ts'
 import { fieldsOfSchema } from './schema.ts'
 import { linesOf, watchObjects } from './watch.ts'
@@ -12,9 +13,9 @@ const fieldManager = 'devkit'
 const applyType = 'application/apply-patch+yaml'
 const patchType = 'application/json-patch+json'
 
-/** Opens the API of the current context of a kubeconfig. The first use loads client-node and undici. @throws CLUSTER-104 when the kubeconfig can't be read */
-export async function openKube(kubeconfig: string): Promise<Kube> {
-  const { dispatcher, server, headers } = await connection(kubeconfig)
+/** Opens the API of a context of a kubeconfig, by default its current one. The first use loads client-node and undici. @throws CLUSTER-104 when the kubeconfig can't be read */
+export async function openKube(kubeconfig: string, context?: string): Promise<Kube> {
+  const { dispatcher, server, headers, certificates } = await connection(kubeconfig, context)
   const api = makeApi(server, headers, dispatcher)
   let resources: Promise<Resources> | undefined
   const resourceOf = async (apiVersion: string, kind: string, signal: AbortSignal) => {
@@ -75,6 +76,7 @@ export async function openKube(kubeconfig: string): Promise<Kube> {
     },
     watch: (kind, signal) => watchObjects({ api, path: () => pathOf(kind, signal), kind }, signal),
     logs: (of, signal) => logLines(api, of, signal),
+    exec: (ref, signal) => openExec({ server, options: { headers, ...certificates } }, ref, signal),
     scopeOf: async (apiVersion, kind, signal) => {
       const resource = await ask(signal, () => resourceOf(apiVersion, kind, signal))
       return resource && (resource.namespaced ? 'namespaced' : 'cluster')
@@ -89,11 +91,12 @@ export async function openKube(kubeconfig: string): Promise<Kube> {
 }
 
 /** Credentials by client-node, which knows every way of logging in; connections by one pool of our own, since client-node opens a new one for each request. */
-async function connection(kubeconfig: string) {
+async function connection(kubeconfig: string, context: string | undefined) {
   const [{ KubeConfig }, { Agent }] = await Promise.all([import('./credentials.ts'), import('undici')])
   const config = new KubeConfig()
   try {
     config.loadFromFile(kubeconfig)
+    if (context !== undefined) config.setCurrentContext(context)
     const cluster = config.getCurrentCluster()
     if (!cluster) throw new Error('it names no cluster')
     const options: {
@@ -105,15 +108,21 @@ async function connection(kubeconfig: string) {
     } = {}
     await config.applyToHTTPSOptions(options as never)
     const { ca, cert, key, rejectUnauthorized } = options
-    const connect = {
+    const certificates = {
       ...(ca && { ca }),
       ...(cert && { cert }),
       ...(key && { key }),
       ...(rejectUnauthorized === false && { rejectUnauthorized }),
     }
     // watches and followed logs are silent for as long as nothing happens
-    const dispatcher = new Agent({ connect, bodyTimeout: 0, headersTimeout: 60_000, connections: 64, keepAliveTimeout: 60_000 })
-    return { dispatcher, server: cluster.server.replace(/\/$/, ''), headers: options.headers ?? {} }
+    const dispatcher = new Agent({
+      connect: certificates,
+      bodyTimeout: 0,
+      headersTimeout: 60_000,
+      connections: 64,
+      keepAliveTimeout: 60_000,
+    })
+    return { dispatcher, server: cluster.server.replace(/\/$/, ''), headers: options.headers ?? {}, certificates }
   } catch (cause) {
     throw new DevkitError('CLUSTER-104', {
       message: `The kubeconfig ${kubeconfig} cannot be used: ${messageOf(cause)}.`,

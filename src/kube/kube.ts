@@ -1,3 +1,4 @@
+import type { Readable, Writable } from 'node:stream'
 import type { KubeObject, ObjectRef } from '../lib/objects.ts'
 
 /** The API of one cluster, spoken as raw JSON. */
@@ -19,6 +20,8 @@ export interface Kube extends AsyncDisposable {
   watch(kind: KindRef, signal: AbortSignal): AsyncIterable<KubeEvent>
   /** Lines of a container's log, with the time of each. Ends with the container or the signal. */
   logs(of: LogRef, signal: AbortSignal): AsyncIterable<LogLine>
+  /** Runs a command in a container; its streams stay open until it ends or `signal` aborts. @throws ApiFailure when the server says no */
+  exec(ref: ExecRef, signal: AbortSignal): Promise<ExecStream>
   /** Whether the kind lives in a namespace; undefined when the cluster does not know it. */
   scopeOf(apiVersion: string, kind: string, signal: AbortSignal): Promise<'namespaced' | 'cluster' | undefined>
   /** Every kind that the cluster knows, as `apiVersion/kind`, asked anew. */
@@ -67,6 +70,35 @@ export interface LogLine {
   readonly time: string
   readonly line: string
 }
+
+/** A command to run in a container. */
+export interface ExecRef {
+  readonly namespace: string
+  readonly pod: string
+  readonly container: string
+  readonly command: readonly string[]
+  /** With a terminal; `stderr` is part of `stdout` then. Default: none. */
+  readonly tty?: boolean
+  /** Whether it gets input. Default: yes. */
+  readonly stdin?: boolean
+}
+
+/** A command that runs in a container. Writing waits for the other side, and so does reading: nothing piles up. */
+export interface ExecStream extends AsyncDisposable {
+  readonly stdin: Writable
+  readonly stdout: Readable
+  readonly stderr: Readable
+  /** How it ended; never rejects. */
+  readonly ended: Promise<ExecEnd>
+  /** Tells the terminal its size. */
+  resize(size: { readonly columns: number; readonly rows: number }): void
+}
+
+/** `failed`: it could not be run, e.g. there is no such program. `lost`: the connection broke, nobody knows. */
+export type ExecEnd =
+  | { readonly how: 'exited'; readonly exitCode: number }
+  | { readonly how: 'failed'; readonly message: string }
+  | { readonly how: 'lost' }
 
 /** The API server said no. `status` is the HTTP code; `reason` and `causes` are those of the Status object; `UnknownKind` is ours. */
 export class ApiFailure extends Error {
