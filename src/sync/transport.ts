@@ -1,3 +1,4 @@
+import { posix } from 'node:path'
 import type { Kube } from '../kube/kube.ts'
 import { DevkitError } from '../lib/errors.ts'
 import type { Step } from '../lib/step.ts'
@@ -127,9 +128,14 @@ export class SyncGone extends DevkitError {
   }
 }
 
-/** The root that a path is at or below, the longest where several are; undefined for a path outside all. */
+/**
+ * The root that a path is at or below, without a slash at its end, the longest where several are. Undefined for a path outside all, and for one
+ * that is not as plain as it could be (`..`, `//`): nobody may be led out by a path.
+ */
 export function rootOf(roots: readonly string[], target: string): string | undefined {
+  if (target !== posix.normalize(target) || !target.startsWith('/') || target.endsWith('/')) return undefined
   return roots
-    .filter((root) => target === root || root === '/' || target.startsWith(`${root}/`))
-    .reduce<string | undefined>((best, root) => (best === undefined || root.length > best.length ? root : best), undefined)
+    .map((root) => (root === '/' ? root : root.replace(/\/+$/, '')))
+    .filter((root) => root === '/' || target === root || target.startsWith(`${root}/`))
+    .toSorted((a, b) => b.length - a.length)[0]
 }
