@@ -2,29 +2,26 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { FileState } from '../host/files.ts'
 import type { Files } from '../host/host.ts'
-
-/** Says whether a path (relative to the context, `/` between names) is in the build context. */
-export type ContextFilter = (path: string) => boolean
+import { dockerIgnoreRules, type IgnoreRule, ignoring, takesBackIn } from '../lib/ignore.ts'
 
 /**
- * The rules of the context's `.dockerignore`; a `DOCKERFILE.dockerignore` beside the Dockerfile goes before it.
+ * What the rules of the context's `.dockerignore` leave out; a `DOCKERFILE.dockerignore` beside the Dockerfile goes before it.
  * @see https://docs.docker.com/build/concepts/context/#dockerignore-files
  */
-export async function contextFilter(context: string, dockerfile: string): Promise<ContextFilter> {
+export async function dockerIgnored(context: string, dockerfile: string): Promise<readonly IgnoreRule[]> {
   const own = await textOf(join(context, `${dockerfile}.dockerignore`))
-  const rules = own ?? (await textOf(join(context, '.dockerignore')))
-  if (rules === undefined) return () => true
-  const { default: ignore } = (await import('@balena/dockerignore')) as unknown as {
-    default: (options?: { ignorecase: boolean }) => { add(rules: string): { ignores(path: string): boolean } }
-  }
-  const matcher = ignore({ ignorecase: false }).add(rules)
-  return (path) => !matcher.ignores(path)
+  return dockerIgnoreRules(own ?? (await textOf(join(context, '.dockerignore'))) ?? '')
 }
 
 /** Everything that a build of the context reads: path → state. The Dockerfile is in it also where the rules leave it out. */
 export async function contextFiles(context: string, dockerfile: string, files: Files): Promise<ReadonlyMap<string, FileState>> {
-  const inContext = await contextFilter(context, dockerfile)
-  const tree = await files.treeOf(context, (path, directory) => (directory ? path === '.git' : !inContext(path)))
+  const rules = await dockerIgnored(context, dockerfile)
+  const leftOut = ignoring(rules)
+  // a directory is looked into when something below it may be taken back in
+  const deep = takesBackIn(rules)
+  const skip = (path: string, directory: boolean): boolean =>
+    directory ? path === '.git' || (!deep && leftOut(path, true)) : leftOut(path)
+  const tree = await files.treeOf(context, skip)
   const own = await files.stateOf(join(context, dockerfile))
   return own === undefined || tree.has(dockerfile) ? tree : new Map([...tree, [dockerfile, own]])
 }

@@ -1,6 +1,7 @@
-import { join } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import { statusOf } from '../deploy/diagnosis/diagnosis.ts'
 import { DevkitError } from '../lib/errors.ts'
+import { gitIgnoreRules, ignoring } from '../lib/ignore.ts'
 import type { KubeObject } from '../lib/objects.ts'
 import type { Scope } from '../lib/scope.ts'
 import type { ServicePlan } from '../plan/plan.ts'
@@ -23,7 +24,8 @@ interface Container {
  * (rollout, crash, scale) gets the whole difference between its image and the tree.
  */
 export class Sessions {
-  readonly #running: Running
+  #running: Running | undefined
+  #following: Disposable | undefined
   readonly #run: EngineRun
   readonly #scope: Scope
   readonly #containers = new Map<string, Container>()
@@ -31,14 +33,39 @@ export class Sessions {
   /** Changes of one service go one after the other; services do not wait for each other. */
   readonly #queues = new Map<string, Promise<unknown>>()
 
-  constructor(running: Running, run: EngineRun, scope: Scope) {
-    this.#running = running
+  constructor(run: EngineRun, scope: Scope) {
     this.#run = run
     this.#scope = scope
+    scope.defer(async () => {
+      this.#following?.[Symbol.dispose]()
+      await Promise.all(this.#queues.values())
+    })
   }
 
-  /** Sends every container of the service what it lacks. `since` is the time of the first file event, in ms since the epoch. */
-  sync(service: ServicePlan, since: number): Promise<void> {
+  /** Follows this state of the environment from now on; open streams are kept. */
+  attach(running: Running): void {
+    this.#running = running
+    this.#following?.[Symbol.dispose]()
+    this.#following = this.#followContainers(running)
+  }
+
+  /** Paths (absolute) of the working tree changed. `firstEvent` is in ms since the epoch. */
+  changed(service: string, _paths: readonly string[], firstEvent: number): void {
+    const found = this.#running?.plan.services.find(({ name }) => name === service)
+    if (found) void this.#queue(found, firstEvent)
+  }
+
+  /** Compares the whole tree of the service with its containers: events may have been lost. */
+  reread(service: string): void {
+    this.changed(service, [], Date.now())
+  }
+
+  /** Resolves when every running container of the service holds the working tree, or the signal aborts. */
+  async synced(service: string, _signal: AbortSignal): Promise<void> {
+    await this.#queues.get(service)
+  }
+
+  #queue(service: ServicePlan, since: number): Promise<void> {
     const before = this.#queues.get(service.name) ?? Promise.resolve()
     const work = before.then(() => this.#sync(service, since))
     const told = work.catch((thrown: unknown) => {
@@ -49,35 +76,39 @@ export class Sessions {
   }
 
   /** Looks for containers that are new; they get the whole difference. */
-  async followContainers(services: readonly ServicePlan[]): Promise<void> {
-    const { live } = this.#running
+  #followContainers({ plan, live }: Running): Disposable {
+    const services = plan.services.filter(({ sync }) => sync.length > 0)
     const seen = new Map<string, string>()
     const look = (): void => {
       for (const service of services) {
         const ids = this.#containerIds(service).join()
         if (seen.get(service.name) === ids) continue
         seen.set(service.name, ids)
-        void this.sync(service, Date.now())
+        void this.#queue(service, Date.now())
       }
     }
-    using _ = live.onChange(look)
+    const following = live.onChange(look)
     look()
-    await new Promise<void>((resolve) => this.#scope.signal.addEventListener('abort', () => resolve(), { once: true }))
-    await Promise.all(this.#queues.values())
+    return following
+  }
+
+  get #state(): Running {
+    if (!this.#running) throw new Error('nothing runs yet')
+    return this.#running
   }
 
   #pods(service: ServicePlan): readonly KubeObject[] {
-    const workload = this.#running.live.get(targetOf(this.#running.source, service).workload)
-    return workload ? this.#running.live.podsOf(workload) : []
+    const workload = this.#state.live.get(targetOf(this.#state.source, service).workload)
+    return workload ? this.#state.live.podsOf(workload) : []
   }
 
   #containerIds(service: ServicePlan): readonly string[] {
-    const { container } = targetOf(this.#running.source, service)
+    const { container } = targetOf(this.#state.source, service)
     return this.#pods(service).flatMap((pod) => runningId(pod, container) ?? [])
   }
 
   async #sync(service: ServicePlan, since: number): Promise<void> {
-    const { container } = targetOf(this.#running.source, service)
+    const { container } = targetOf(this.#state.source, service)
     const wanted = await this.#wanted(service)
     await Promise.all(
       this.#pods(service).map(async (pod) => {
@@ -107,7 +138,7 @@ export class Sessions {
         } catch (thrown) {
           // a container that has ended meanwhile is followed by another, which gets everything
           if (
-            runningId(this.#running.live.get(`Pod/${pod.metadata.name}`) ?? pod, container) !== id ||
+            runningId(this.#state.live.get(`Pod/${pod.metadata.name}`) ?? pod, container) !== id ||
             (thrown instanceof SyncGone && thrown.reason === 'ended')
           )
             this.#containers.delete(id)
@@ -119,14 +150,20 @@ export class Sessions {
 
   /** What the working tree says that a container of the service holds. */
   async #wanted(service: ServicePlan): Promise<ReadonlyMap<string, Mapped>> {
-    const { plan } = this.#running
+    const { plan } = this.#state
     const { files } = this.#run.parts.host
     const wanted = new Map<string, Mapped>()
     for (const rule of service.sync) {
       const root = join(plan.directory, rule.from)
-      const ignored = await ignoring(rule.ignore)
+      const ignored = ignoring(gitIgnoreRules(rule.ignore))
+      const byConfig = ignoring(gitIgnoreRules(plan.ignore))
       const single = await files.stateOf(root)
-      const tree = single ? new Map([['', single]]) : await files.treeOf(root, (path) => neverSynced.test(path) || ignored(path))
+      const tree = single
+        ? new Map([['', single]])
+        : await files.treeOf(root, (path, directory) => {
+            const whole = relative(plan.directory, join(root, path)).split(sep).join('/')
+            return neverSynced.test(path) || ignored(path, directory) || byConfig(whole, directory)
+          })
       for (const [path, state] of tree) {
         const source = join(root, path)
         wanted.set(targetPath(rule, plan.directory, source), { source, target: targetPath(rule, plan.directory, source), state })
@@ -137,7 +174,7 @@ export class Sessions {
 
   /** A container that is new to us holds what its image holds; of an unknown image nothing is known. */
   async #enter(service: ServicePlan, pod: KubeObject, id: string): Promise<Container> {
-    const { plan, source } = this.#running
+    const { plan, source } = this.#state
     const { container } = targetOf(source, service)
     const spec = pod['spec'] as {
       readonly nodeName?: string
@@ -147,7 +184,7 @@ export class Sessions {
     const inImage = (await this.#run.parts.host.files.readJson<Record<string, string>>(imageFile(plan, reference))) ?? {}
     const has = new Map<string, string>()
     for (const rule of service.sync) {
-      const ignored = await ignoring(rule.ignore)
+      const ignored = ignoring(gitIgnoreRules(rule.ignore))
       for (const [path, hash] of Object.entries(inImage)) {
         const source = join(plan.directory, service.build?.context ?? '', path)
         const inside = source === join(plan.directory, rule.from) || source.startsWith(`${join(plan.directory, rule.from)}/`)
@@ -164,7 +201,7 @@ export class Sessions {
     if (open) return open
     const { parts } = this.#run
     const opening = runStep({ bus: this.#run.bus, signal: this.#scope.signal }, `stream/${node}`, (step) =>
-      parts.tools.transport.open({ node, kube: this.#running.kube }, step),
+      parts.tools.transport.open({ node, kube: this.#state.kube }, step),
     )
     this.#streams.set(node, opening)
     opening.then(
@@ -181,10 +218,4 @@ export class Sessions {
 function runningId(pod: KubeObject, container: string): string | undefined {
   const status = statusOf(pod).containerStatuses?.find(({ name }) => name === container)
   return status?.state?.running ? status.containerID?.replace(/^containerd:\/\//, '') : undefined
-}
-
-async function ignoring(patterns: readonly string[]): Promise<(path: string) => boolean> {
-  if (patterns.length === 0) return () => false
-  const { default: picomatch } = await import('picomatch')
-  return picomatch([...patterns], { dot: true })
 }

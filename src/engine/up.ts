@@ -36,8 +36,15 @@ export interface Running {
   readonly unchanged: boolean
 }
 
-/** An image to take in place of a build, e.g. one that runs already; undefined builds. */
-export type Reuse = (service: ServicePlan, kube: Kube) => Promise<Image | undefined>
+/** What a run that goes on afterwards adds. */
+export interface UpOptions {
+  /** An image to take in place of a build, e.g. one that runs already; undefined builds. */
+  readonly reuse?: (service: ServicePlan, kube: Kube) => Promise<Image | undefined>
+  /** Told of the environment before its workloads are applied: who follows its containers misses none. */
+  readonly attach?: (running: Running) => void
+  /** A service counts as ready when this has resolved too: its containers hold the working tree. */
+  readonly synced?: (service: string) => Promise<void>
+}
 
 /**
  * Brings the environment up; what it opens belongs to `scope`.
@@ -45,7 +52,8 @@ export type Reuse = (service: ServicePlan, kube: Kube) => Promise<Image | undefi
  *   render offline ─► check the holder ─┬─► cluster: nodes run ─┬─► is made ─┐
  *                                       └─► builds ─────────────┴─► deliver ─┴─► apply ─► each service when those it depends on are ready
  */
-export async function up(plan: Plan, run: EngineRun, scope: Scope, reuse?: Reuse): Promise<Running> {
+export async function up(plan: Plan, run: EngineRun, scope: Scope, options: UpOptions = {}): Promise<Running> {
+  const { reuse } = options
   const { parts, signal } = run
   const source = await renderSource(plan, parts, { signal })
   const ports = plan.services.flatMap((service) =>
@@ -108,7 +116,9 @@ export async function up(plan: Plan, run: EngineRun, scope: Scope, reuse?: Reuse
     urls[service.name] ??= `http://127.0.0.1:${mapping.host}`
   }
   const live = new Live(kube, plan.namespace, scope)
-  const outcomes = await deploy({ plan, source, kube, live, manifests: [...wanted, ...mapped] }, run)
+  const running = { plan, source, cluster, kube, live, images, urls }
+  options.attach?.({ ...running, unchanged: false })
+  const outcomes = await deploy({ plan, source, kube, live, manifests: [...wanted, ...mapped], synced: options.synced }, run)
   for (const { service, port } of ports)
     run.bus.emit({
       type: 'forward.opened',
@@ -122,7 +132,7 @@ export async function up(plan: Plan, run: EngineRun, scope: Scope, reuse?: Reuse
     [...images.values()].every((image) => image.outcome === 'cached') &&
     !delivered &&
     outcomes.every((each) => each === 'unchanged')
-  return { plan, source, cluster, kube, live, images, urls, unchanged }
+  return { ...running, unchanged }
 }
 
 function ensureCluster(plan: Plan, run: EngineRun, nodesRun: (nodes: readonly string[]) => void): Promise<EnsuredCluster> {
@@ -287,10 +297,14 @@ interface Deployment {
   readonly kube: Kube
   readonly live: Live
   readonly manifests: readonly Manifest[]
+  readonly synced?: UpOptions['synced']
 }
 
 /** Applies everything in its order and waits until it is ready. What a service's workload depends on is ready before it is applied. */
-export async function deploy({ plan, source, kube, live, manifests }: Deployment, run: EngineRun): Promise<readonly Outcome[]> {
+export async function deploy(
+  { plan, source, kube, live, manifests, synced }: Deployment,
+  run: EngineRun,
+): Promise<readonly Outcome[]> {
   const labels = ownLabels(plan.project, plan.env)
   const outcomes: Outcome[] = []
   const apply = async (manifest: Manifest): Promise<KubeObject> => {
@@ -327,7 +341,7 @@ export async function deploy({ plan, source, kube, live, manifests }: Deployment
     },
     () => (outcomes.every((each) => each === 'unchanged') ? 'unchanged' : 'configured'),
   )
-  await deployWorkloads({ plan, source, kube, live, workloads, apply }, run)
+  await deployWorkloads({ plan, source, kube, live, workloads, apply, synced }, run)
   return outcomes
 }
 
@@ -337,7 +351,7 @@ interface WorkloadDeployment extends Omit<Deployment, 'manifests'> {
 }
 
 async function deployWorkloads(
-  { plan, source, kube, live, workloads, apply }: WorkloadDeployment,
+  { plan, source, kube, live, workloads, apply, synced }: WorkloadDeployment,
   run: EngineRun,
 ): Promise<void> {
   const serviceOf = new Map(plan.services.map((service) => [targetOf(source, service).workload, service]))
@@ -360,6 +374,7 @@ async function deployWorkloads(
       await runStep({ ...run, signal }, `ready/${service?.name ?? manifest.object.metadata.name}`, (step) =>
         untilReady(kube, live, { workload, applied, namespace, service: service?.name, timeoutMs: run.timeoutMs() }, step),
       )
+      if (service) await synced?.(service.name)
       if (service)
         run.bus.emit({ type: 'service.ready', service: service.name, workload, ms: Math.round(performance.now() - began) })
     }

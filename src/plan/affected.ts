@@ -1,43 +1,116 @@
 import { join, relative, sep } from 'node:path'
+import { gitIgnoreRules, type Ignores, ignoring } from '../lib/ignore.ts'
 import type { Action, Plan, ServicePlan } from './plan.ts'
 
-/** What the plan's paths are to the outside: whether a path is in a service's build context, which the build room knows. */
-export type InContext = (service: ServicePlan, path: string) => boolean
+/** What a change of one path means for one service. */
+export interface Meaning {
+  readonly do: 'sync' | 'rebuild' | 'none'
+  /** In words, without the path. */
+  readonly reason: string
+}
+
+/** A service's answer for a path (absolute); undefined: the path is no business of the service. */
+export type MeaningOf = (path: string) => Meaning | undefined
+
+/** What the plan does not know and the answers need. */
+export interface Surroundings {
+  /** By service: what the `.dockerignore` of its build context leaves out, relative to the context. */
+  readonly dockerIgnores: ReadonlyMap<string, Ignores>
+  /** Names that are never synced, whatever the rules say. */
+  readonly never: RegExp
+  /** The files that the config was loaded from. */
+  readonly configFiles: readonly string[]
+}
 
 /**
- * What changed paths mean, cheapest first. `paths` are absolute; `configFiles` are those the config was loaded from.
- * A path under a sync rule is synced, never rebuilt; what else the build reads means rebuild; manifests mean rerender; the config means replan.
+ * What paths mean for a service, the first that holds:
+ *
+ *   the Dockerfile, a .dockerignore, rebuildOn   ─► rebuild, also where a rule covers it
+ *   ignored by the config                        ─► nothing
+ *   under a sync rule that does not ignore it    ─► sync, never a rebuild
+ *   ignored by the sync rule that it is under    ─► nothing
+ *   in the build context                         ─► rebuild; nothing when .dockerignore leaves it out
  */
-export function affected(
-  plan: Plan,
-  paths: readonly string[],
-  inContext: InContext,
-  configFiles: readonly string[],
-): readonly Action[] {
-  const config = paths.find((path) => configFiles.includes(path))
-  if (config !== undefined) return [{ do: 'replan', reason: `${shown(plan, config)} changed` }]
-  const actions: Action[] = []
-  for (const service of plan.services) {
-    const synced = paths.filter((path) => service.sync.some((rule) => isUnder(path, join(plan.directory, rule.from))))
-    if (synced.length > 0) actions.push({ do: 'sync', service: service.name, paths: synced, reason: some(plan, synced) })
-    const built = paths.filter((path) => service.build && !synced.includes(path) && inContext(service, path))
-    if (built.length > 0) actions.push({ do: 'rebuild', service: service.name, reason: some(plan, built) })
+export function meaningsFor(plan: Plan, service: ServicePlan, { dockerIgnores, never }: Surroundings): MeaningOf {
+  const { build, sync } = service
+  const ignored = ignoring(gitIgnoreRules(plan.ignore))
+  const rules = sync.map((rule) => ({
+    from: rule.from,
+    root: join(plan.directory, rule.from),
+    ignores: ignoring(gitIgnoreRules(rule.ignore)),
+  }))
+  const context = build && join(plan.directory, build.context)
+  const decides = build ? [build.dockerfile, '.dockerignore', `${build.dockerfile}.dockerignore`] : []
+  const rebuildOn = ignoring(gitIgnoreRules(build?.rebuildOn ?? []))
+  const leftOut = dockerIgnores.get(service.name) ?? (() => false)
+  return (path) => {
+    const inContext = context !== undefined && isUnder(path, context) ? below(path, context) : undefined
+    if (inContext !== undefined && decides.includes(inContext)) return { do: 'rebuild', reason: 'decides how the image is built' }
+    if (inContext && rebuildOn(inContext)) return { do: 'rebuild', reason: 'is named by rebuildOn' }
+    const over = rules.filter(({ root }) => isUnder(path, root))
+    if (over.length === 0 && inContext === undefined) return undefined
+    const inProject = below(path, plan.directory)
+    if (never.test(inProject)) return undefined
+    if (ignored(inProject)) return { do: 'none', reason: 'is ignored by the config' }
+    const takes = over.find(({ root, ignores }) => path === root || !ignores(below(path, root)))
+    if (takes) return { do: 'sync', reason: `is covered by the sync rule of ${takes.from}` }
+    if (over[0]) return { do: 'none', reason: `is ignored by the sync rule of ${over[0].from}` }
+    if (inContext && leftOut(inContext)) return { do: 'none', reason: 'is left out by .dockerignore' }
+    return { do: 'rebuild', reason: 'is in the build context and no sync rule covers it' }
   }
-  const manifests = paths.filter(
-    (path) => plan.sources.some((source) => isUnder(path, join(plan.directory, source))) && /\.(ya?ml|json)$/.test(path),
-  )
-  if (manifests.length > 0) actions.push({ do: 'rerender', reason: some(plan, manifests) })
+}
+
+/**
+ * What changed paths (absolute) mean, cheapest first: per service at most one action of each kind, with its reason. A changed config
+ * means replan, and the answers of the others are those of the plan that was.
+ */
+export function affected(plan: Plan, paths: readonly string[], surroundings: Surroundings): readonly Action[] {
+  const config = paths.find((path) => surroundings.configFiles.includes(path))
+  const actions: Action[] = config === undefined ? [] : [{ do: 'replan', reason: `${shown(plan, config)}, which is the config` }]
+  for (const service of plan.services) {
+    const meaningOf = meaningsFor(plan, service, surroundings)
+    const by: Record<Meaning['do'], { readonly path: string; readonly reason: string }[]> = { sync: [], rebuild: [], none: [] }
+    for (const path of paths) {
+      const meaning = meaningOf(path)
+      if (meaning) by[meaning.do].push({ path, reason: meaning.reason })
+    }
+    const about = { service: service.name }
+    if (by.sync.length > 0)
+      actions.push({ do: 'sync', ...about, paths: by.sync.map(({ path }) => path), reason: some(plan, by.sync) })
+    if (by.rebuild.length > 0) actions.push({ do: 'rebuild', ...about, reason: some(plan, by.rebuild) })
+    if (by.none.length > 0 && by.sync.length + by.rebuild.length === 0)
+      actions.push({ do: 'none', ...about, reason: some(plan, by.none) })
+  }
+  const manifests = paths.filter((path) => isManifest(plan, path))
+  if (manifests.length > 0)
+    actions.push({
+      do: 'rerender',
+      reason: some(
+        plan,
+        manifests.map((path) => ({ path, reason: 'is a manifest' })),
+      ),
+    })
   return actions
 }
 
-export function isUnder(path: string, root: string): boolean {
-  const rest = relative(root, path)
-  return rest === '' || (!rest.startsWith(`..${sep}`) && rest !== '..')
+function isManifest(plan: Plan, path: string): boolean {
+  return /\.(ya?ml|json)$/.test(path) && plan.sources.some((source) => isUnder(path, join(plan.directory, source)))
 }
 
-function some(plan: Plan, paths: readonly string[]): string {
-  const first = shown(plan, paths[0] ?? '')
-  return paths.length === 1 ? `${first} changed` : `${first} and ${paths.length - 1} more changed`
+/** Whether a path is at or below another. */
+export function isUnder(path: string, root: string): boolean {
+  return path === root || path.startsWith(root.endsWith(sep) ? root : root + sep)
+}
+
+function below(path: string, root: string): string {
+  return relative(root, path).split(sep).join('/')
+}
+
+function some(plan: Plan, changes: readonly { readonly path: string; readonly reason: string }[]): string {
+  const [first] = changes
+  if (!first) return ''
+  const others = changes.length === 1 ? '' : `, and ${changes.length - 1} more`
+  return `${shown(plan, first.path)}, which ${first.reason}${others}`
 }
 
 function shown({ directory }: Plan, path: string): string {

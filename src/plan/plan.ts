@@ -43,5 +43,6 @@ export interface ServicePlan {
 export type Action =
   | { readonly do: 'sync'; readonly service: string; readonly paths: readonly string[]; readonly reason: string }
   | { readonly do: 'rebuild'; readonly service: string; readonly reason: string }
+  | { readonly do: 'none'; readonly service: string; readonly reason: string }
   | { readonly do: 'rerender'; readonly reason: string }
   | { readonly do: 'replan'; readonly reason: string }

@@ -3,8 +3,10 @@ import { expect, test } from 'vitest'
 import { resolveProfile } from '../../src/config/profile.ts'
 import type { Config } from '../../src/config/schema.ts'
 import { DevkitError } from '../../src/lib/errors.ts'
+import { dockerIgnoreRules, ignoring } from '../../src/lib/ignore.ts'
 import { affected } from '../../src/plan/affected.ts'
 import { makePlan, selectServices } from '../../src/plan/make-plan.ts'
+import { neverSynced } from '../../src/sync/mapping.ts'
 
 const service = { image: undefined, workload: undefined, build: undefined, sync: [], ports: [], dependsOn: [] }
 const config: Config = {
@@ -56,26 +58,65 @@ test('unknown services, loops and wrong environment names are told by code', () 
   expect(codeOf(() => makePlan({ ...input, env: 'No' }))).toBe('CONFIG-001')
 })
 
-test.each([
-  [['web/src/a.py'], ['sync']],
-  [['web/Dockerfile'], ['rebuild']],
-  [
-    ['web/src/a.py', 'web/requirements.txt'],
-    ['sync', 'rebuild'],
-  ],
-  [['k8s/web.yaml'], ['rerender']],
-  [['k8s/notes.md'], []],
-  [['devkit.config.ts', 'web/src/a.py'], ['replan']],
-  [['other/file'], []],
-])('%j means %j', (paths, wanted) => {
-  const inContext = (_: unknown, path: string): boolean => path.startsWith('/shop/web/')
+const surroundings = {
+  dockerIgnores: new Map([['web', ignoring(dockerIgnoreRules('docs\nDockerfile\n'))]]),
+  never: neverSynced,
+  configFiles: ['/shop/devkit.config.ts'],
+}
+const rule = { from: 'web/src', to: '/app', ignore: ['*.md'], restart: undefined, run: [] }
+const watched = makePlan({
+  ...input,
+  config: {
+    ...config,
+    ignore: ['*.tmp'],
+    services: {
+      web: {
+        ...service,
+        image: 'shop/web',
+        build: { context: 'web', dockerfile: 'Dockerfile', target: undefined, args: {}, rebuildOn: ['requirements.txt'] },
+        sync: [
+          rule,
+          { ...rule, from: 'web/src/docs', to: '/docs', ignore: [] },
+          { ...rule, from: 'web/one.txt', to: '/one.txt' },
+        ],
+      },
+      worker: { ...service, image: 'shop/worker', sync: [{ ...rule, to: '/worker' }] },
+      other: {
+        ...service,
+        image: 'shop/other',
+        build: { context: 'other', dockerfile: 'Dockerfile', target: undefined, args: {}, rebuildOn: [] },
+      },
+    },
+  },
+})
+
+test.each<[string, string[], string[]]>([
+  ['a path under a rule is synced, never built, for every service', ['web/src/a.py'], ['web sync', 'worker sync']],
+  ['so is a rule’s only file', ['web/one.txt'], ['web sync']],
+  ['the Dockerfile builds, also where .dockerignore leaves it out', ['web/Dockerfile'], ['web rebuild']],
+  ['.dockerignore builds', ['web/.dockerignore'], ['web rebuild']],
+  ['the context without a rule builds', ['web/setup.cfg'], ['web rebuild']],
+  ['rebuildOn builds also under a rule', ['web/src/requirements.txt'], ['web rebuild', 'worker sync']],
+  ['several kinds at once', ['web/src/a.py', 'web/setup.cfg'], ['web sync', 'web rebuild', 'worker sync']],
+  ['what one rule ignores another may take', ['web/src/docs/a.md'], ['web sync', 'worker none']],
+  ['what a rule ignores is nothing', ['web/src/a.md'], ['web none', 'worker none']],
+  ['what .dockerignore leaves out is nothing', ['web/docs/a.txt'], ['web none']],
+  ['what the config ignores is nothing', ['web/src/a.tmp', 'web/b.tmp'], ['web none', 'worker none']],
+  ['what is never synced is not even that', ['web/src/__pycache__/a.pyc', 'web/src/.a.py.swp', 'web/node_modules/a/b.js'], []],
+  ['only the service that it is about', ['other/a'], ['other rebuild']],
+  ['manifests', ['k8s/web.yaml'], ['undefined rerender']],
+  ['no manifest', ['k8s/notes.md'], []],
+  ['the config, and the rest with it', ['devkit.config.ts', 'other/a'], ['undefined replan', 'other rebuild']],
+  ['a neighbour whose name begins alike', ['web2/file', 'elsewhere'], []],
+])('%s: %j means %j', (_, paths, wanted) => {
   const actions = affected(
-    plan,
+    watched,
     paths.map((path) => join('/shop', path)),
-    inContext,
-    ['/shop/devkit.config.ts'],
+    surroundings,
   )
-  expect(actions.map((action) => action.do)).toEqual(wanted)
+  expect(actions.map((action) => `${'service' in action ? action.service : undefined} ${action.do}`)).toEqual(wanted)
+  for (const { reason } of actions)
+    expect(reason).toContain(paths.find((path) => reason.startsWith(path)) ?? 'no path in the reason')
 })
 
 test('a profile lies over the shipped one of its name and over what it extends', () => {
