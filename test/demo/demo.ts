@@ -7,13 +7,22 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } fr
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { labDown, labUp } from '../lab/lab.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { answers } from '../lab/engine.ts'
+import { labIsMade, labStopIfIdle, labUp, machineProblem } from '../lab/lab.ts'
+import { placesOf } from '../lab/places.ts'
 import { LabProblem } from '../lab/run.ts'
+import { settingsAreOthers } from '../lab/settings.ts'
 
 const root = join(import.meta.dirname, '../..')
-const scratch = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'devkit-demo')
+const places = placesOf(process.env)
+const scratch = join(process.env['XDG_STATE_HOME'] || join(homedir(), '.local/state'), 'devkit-demo')
+/** Says that the demo started the lab's engine, so that `--down` stops it. */
+const startedEngine = join(scratch, 'started-the-engine')
 /** An environment of its own in the flagship's cluster, so that the repository's own files are never edited. */
 const demoEnv = 'demo'
+/** Tests give it another project, and so another cluster: a person's demo stays as it is. */
+const project = process.env['DEVKIT_DEMO_PROJECT'] || 'guestbook'
 const bin = join(root, 'dist/bin.js')
 
 const interrupt = new AbortController()
@@ -33,13 +42,17 @@ try {
 }
 
 async function demo(): Promise<void> {
+  mkdirSync(scratch, { recursive: true })
   await prepare()
+  say(
+    `The demo copies the example to ${scratch}, makes the kind cluster devkit-${project} and brings the stack up: about a minute.`,
+  )
   copyFlagship()
   await devkit(['up'])
-  const url = execFileSync(process.execPath, [bin, 'status', '--json', '--env', demoEnv], { cwd: scratch, encoding: 'utf8' })
-  const { services } = JSON.parse(url) as { services: { name: string; url?: string }[] }
-  const page = services.find(({ name }) => name === 'web')?.url ?? ''
-  say(`\n${page} says: ${await heading(page)}`)
+  const page = pageOf(
+    execFileSync(process.execPath, [bin, 'status', '--json', '--env', demoEnv], { cwd: scratch, encoding: 'utf8' }),
+  )
+  say(`\n${page} says: ${await answering(page)}`)
   const { inContainer, served } = await oneSave(page)
   say(`\nOne save: in the container after ${inContainer} ms, on the page after ${served} ms.`)
   say(`\nThe stack stays up at ${page}. Try:`)
@@ -49,40 +62,80 @@ async function demo(): Promise<void> {
   say('  npm run demo -- --down               removes all of it')
 }
 
-/** An engine, kind and a node image: those of the machine where it has them, else the lab's. */
+function pageOf(status: string): string {
+  const { services } = JSON.parse(status) as { services: { name: string; url?: string }[] }
+  const url = services.find(({ name }) => name === 'web')?.url
+  if (url === undefined) throw new LabProblem('The stack is up but has no URL.', `Run \`devkit status\` in ${scratch}.`)
+  return url
+}
+
+/** An engine, kind and a node image: those that the settings file names, else those of the machine, else the lab's. */
 async function prepare(): Promise<void> {
-  if (!(await machineHasAll())) await labUp({ say, signal: interrupt.signal })
-  if (!existsSync(bin)) say('Building devkit (a few seconds) …')
+  if (settingsAreOthers(places.settings)) say(`Using what ${places.settings} names.`)
+  else if (labIsMade(places)) await bringLabUp()
+  else {
+    const missing = missingOnMachine()
+    if (missing.length === 0) say('Using the Docker engine and kind of this machine.')
+    else {
+      const problem = machineProblem()
+      if (problem && !missing.includes('a Docker engine'))
+        throw new LabProblem(`This machine has a Docker engine, but lacks: ${missing.join(', ')}.`, problem.hint, 2)
+      say(`This machine lacks: ${missing.join(', ')}. The lab brings its own, beside everything that is there.`)
+      await bringLabUp()
+    }
+  }
+  say(`${existsSync(bin) ? 'Bringing devkit up to date' : 'Building devkit'} (a few seconds) …`)
   execFileSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
 }
 
-async function machineHasAll(): Promise<boolean> {
-  const works = (file: string, args: readonly string[]): boolean => {
+async function bringLabUp(): Promise<void> {
+  if (!(await answers(places))) writeFileSync(startedEngine, '')
+  await labUp({ say, signal: interrupt.signal }, places)
+}
+
+/** What the demo needs and the machine does not have, in words. */
+function missingOnMachine(): readonly string[] {
+  const works = (...[file, ...args]: [string, ...string[]]): boolean => {
     try {
-      execFileSync(file, args, { stdio: 'ignore', timeout: 120_000 })
-      return true
+      return execFileSync(file, args, { stdio: ['ignore', 'pipe', 'ignore'], timeout: 60_000 }).length > 0
     } catch {
       return false
     }
   }
-  if (!works('docker', ['version']) || !works('kind', ['version']) || !works('docker', ['buildx', 'version'])) return false
-  // the base image of the example, and with it a registry, or a copy
-  return (
-    works('docker', ['image', 'inspect', 'debian:bookworm-slim']) || works('docker', ['pull', '--quiet', 'debian:bookworm-slim'])
-  )
+  const base = 'debian:bookworm-slim'
+  if (!works('docker', 'version', '--format', '{{.Server.Version}}')) return ['a Docker engine']
+  const buildx = works('docker', 'buildx', 'version')
+  const registry = buildx && works('docker', 'buildx', 'imagetools', 'inspect', base)
+  return [
+    ...(works('kind', 'version') ? [] : ['the kind program']),
+    ...(buildx ? [] : ['Docker’s buildx']),
+    ...(registry || works('docker', 'image', 'inspect', base) ? [] : [`the image ${base}, or a registry to pull it from`]),
+    ...(registry || works('docker', 'images', '--quiet', 'kindest/node')
+      ? []
+      : ['kind’s node image, or a registry to pull it from']),
+  ]
 }
 
 function copyFlagship(): void {
   rmSync(join(scratch, 'examples'), { recursive: true, force: true })
-  mkdirSync(scratch, { recursive: true })
   cpSync(join(root, 'examples/django'), join(scratch, 'examples/django'), { recursive: true })
-  cpSync(join(root, 'devkit.config.ts'), join(scratch, 'devkit.config.ts'))
+  const config = readFileSync(join(root, 'devkit.config.ts'), 'utf8')
+  writeFileSync(join(scratch, 'devkit.config.ts'), config.replace("project: 'guestbook'", `project: '${project}'`))
 }
 
 async function down(): Promise<void> {
-  if (existsSync(bin) && existsSync(join(scratch, 'devkit.config.ts'))) await devkit(['down'])
+  const stopsEngine = existsSync(startedEngine)
+  const wasUp = existsSync(join(scratch, 'devkit.config.ts'))
+  if (wasUp) {
+    // an engine that was stopped meanwhile still holds the cluster
+    if (!settingsAreOthers(places.settings) && labIsMade(places)) await labUp({ say, signal: interrupt.signal }, places)
+    if (!existsSync(bin)) execFileSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
+    await devkit(['down', '--yes'])
+  }
   rmSync(scratch, { recursive: true, force: true })
-  await labDown({ say, signal: interrupt.signal })
+  if (stopsEngine) await labStopIfIdle({ say, signal: interrupt.signal }, places)
+  say(wasUp ? 'Nothing of the demo is left.' : 'There is no demo to remove.')
+  if (labIsMade(places)) say(`The lab stays in ${places.cache} for the next time; \`npm run lab -- clean\` removes it.`)
 }
 
 function devkit(args: readonly string[]): Promise<void> {
@@ -124,9 +177,15 @@ async function oneSave(page: string): Promise<{ readonly inContainer: number; re
   const save = async (text: string): Promise<{ inContainer: number; served: number }> => {
     const began = performance.now()
     writeFileSync(file, readFileSync(file, 'utf8').replace(/GREETING = .*/, `GREETING = "${text}"`))
-    await until(({ type }) => type === 'synced')
+    // what an earlier demo left in the container is synced at the start of watch: only a sync after the save counts
+    await until(({ type, paths }) => type === 'files.changed' && String(paths).includes('greeting.py'))
+    await until(({ type, service }) => type === 'synced' && service === 'web')
     const inContainer = Math.round(performance.now() - began)
-    while ((await heading(page).catch(() => '')) !== text) interrupt.signal.throwIfAborted()
+    for (const deadline = Date.now() + 60_000; (await heading(page).catch(() => '')) !== text; ) {
+      interrupt.signal.throwIfAborted()
+      if (Date.now() > deadline)
+        throw new LabProblem(`The save is not on ${page} after a minute.`, `Run \`devkit watch\` in ${scratch}.`)
+    }
     return { inContainer, served: Math.round(performance.now() - began) }
   }
   // the first save opens the stream; the second is what every later one is like
@@ -135,6 +194,19 @@ async function oneSave(page: string): Promise<{ readonly inContainer: number; re
   child.kill('SIGINT')
   await end
   return result
+}
+
+/** What the page says, once the node's rules lead to the pod that has just become ready. @throws LabProblem after 30 s */
+async function answering(page: string): Promise<string> {
+  for (const deadline = Date.now() + 30_000; ; await delay(50, undefined, { signal: interrupt.signal })) {
+    try {
+      return await heading(page)
+    } catch (cause) {
+      interrupt.signal.throwIfAborted()
+      if (Date.now() > deadline)
+        throw new LabProblem(`The stack is up, but ${page} does not answer: ${cause}.`, `Run \`devkit status\` in ${scratch}.`)
+    }
+  }
 }
 
 async function heading(page: string): Promise<string> {

@@ -42,7 +42,8 @@ export async function labUp(voice: Voice, places: Places = placesOf(process.env)
     writeSettings(places.settings, settings)
     return settings
   }
-  checkMachine()
+  const problem = machineProblem()
+  if (problem) throw problem
   return locked(join(places.cache, 'lock'), 'Another run of the lab', voice, async () => {
     await build(places, at, key, voice)
     writeSettings(places.settings, settings)
@@ -169,24 +170,37 @@ async function importBase(places: Places, at: Layout, key: string, voice: Voice)
   })
 }
 
-/** @throws LabProblem on a machine that the lab cannot be made on. */
-function checkMachine(): void {
-  const choices =
-    'Choose one: install Docker (or Colima, or Docker Desktop) and kind, and start the engine; name them in the settings file that `devkit config --machine` shows; or run this as root on Debian 12 (x86-64).'
+/** What counts of a machine for whether the lab can be made on it. */
+export interface MachineFacts {
+  /** Content of /etc/os-release; empty where there is none. */
+  readonly release: string
+  /** As Node names it. */
+  readonly architecture: string
+  readonly uid: number | undefined
+}
+
+function machineFacts(): MachineFacts {
   let release = ''
   try {
     release = readFileSync('/etc/os-release', 'utf8')
   } catch {
     // no Linux
   }
-  if (!/^ID=debian$/m.test(release) || !/^VERSION_ID="?12"?$/m.test(release) || arch() !== 'x64')
-    throw new LabProblem(
+  return { release, architecture: arch(), uid: process.getuid?.() }
+}
+
+/** Why the lab cannot be made on this machine, with the choices that there are. */
+export function machineProblem({ release, architecture, uid }: MachineFacts = machineFacts()): LabProblem | undefined {
+  const choices =
+    'Choose one: install Docker (or Colima, or Docker Desktop) and kind, and start the engine; name them in the settings file that `devkit config --machine` shows; or run this as root on Debian 12 (x86-64).'
+  if (!/^ID=debian$/m.test(release) || !/^VERSION_ID="?12"?$/m.test(release) || architecture !== 'x64')
+    return new LabProblem(
       'No container engine answers here, and the lab that would bring one needs Debian 12 on x86-64.',
       choices,
       2,
     )
-  if (process.getuid?.() !== 0)
-    throw new LabProblem('No container engine answers here, and only root can start the lab’s own.', choices, 2)
+  if (uid !== 0) return new LabProblem('No container engine answers here, and only root can start the lab’s own.', choices, 2)
+  return undefined
 }
 
 function missingPackages(): readonly string[] {
@@ -302,6 +316,20 @@ export async function labStatus(places: Places = placesOf(process.env)): Promise
 /** Ends the engine with everything in it; caches and the settings file stay. */
 export async function labDown(voice: Voice, places: Places = placesOf(process.env)): Promise<void> {
   await locked(join(places.cache, 'lock'), 'Another run of the lab', voice, () => stopEngine(places, voice))
+}
+
+/** Whether everything that takes long is made; the engine may be down. */
+export function labIsMade(places: Places = placesOf(process.env)): boolean {
+  return existsSync(join(layout(places, recipeKey()).programs, 'images-done'))
+}
+
+/** Stops the engine unless something else than devkit's leftovers runs in it. */
+export async function labStopIfIdle(voice: Voice, places: Places = placesOf(process.env)): Promise<void> {
+  const at = layout(places, recipeKey())
+  const options = { env: engineEnv(places, at.engine) }
+  const containers = (await answers(places)) ? await run([join(at.engine, 'bin/docker'), 'ps', '--quiet'], voice, options) : ''
+  if (containers.trim() !== '') voice.say('The lab’s engine stays up: other containers run in it.')
+  else await labDown(voice, places)
 }
 
 /** Removes all that the lab made, but for Debian's packages. */

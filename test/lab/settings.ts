@@ -26,10 +26,15 @@ export function settingsFor(places: Places, engine: string, programs: string): M
   return { writtenBy: writer, engine: engineAddress(places), tools, nodeImage, mirrors: {} }
 }
 
+/** Whether a person, or another program, wrote the file: then it goes first, and the lab keeps away from it. */
+export function settingsAreOthers(file: string): boolean {
+  const there = read(file)
+  return there !== undefined && there['writtenBy'] !== writer
+}
+
 /** @throws LabProblem when somebody else wrote the file. */
 export function checkSettings(file: string): void {
-  const there = read(file)
-  if (there !== undefined && there['writtenBy'] !== writer)
+  if (settingsAreOthers(file))
     throw new LabProblem(
       `${file} was not written by the lab, so it stays as it is.`,
       'Remove it, or name another file in DEVKIT_MACHINE, and run this again.',
