@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startOf } from './lock.ts'
 import { engineAddress, type Places, usualRuntime } from './places.ts'
+import { endProcesses, processes } from './processes.ts'
 import { LabProblem, run, type Voice } from './run.ts'
 
 /** The engine's bridge and the networks that it hands out. */
@@ -29,8 +30,12 @@ export function networkOf(places: Places): Network {
 /** Starts the lab's engine unless it answers already. It outlives this process. */
 export async function startEngine(places: Places, programs: string, { say, signal }: Voice): Promise<void> {
   if (await answers(places)) return
-  const stale = enginePid(places)
-  if (stale !== undefined) await stopEngine(places, { say, signal })
+  // one that runs but is slow to answer works for somebody
+  for (const deadline = Date.now() + 30_000; enginePid(places) !== undefined && Date.now() < deadline; )
+    if (await answers(places)) return
+    else await delay(200, undefined, { signal })
+  if (enginePid(places) !== undefined) await stopEngine(places, { say, signal })
+  else await endLeftovers(places, signal)
   for (const leftover of [
     'docker.pid',
     'docker.sock',
@@ -133,19 +138,37 @@ async function makeBridge({ bridge, address }: Network, signal: AbortSignal): Pr
   await run(['ip', 'link', 'set', bridge, 'up'], { signal })
 }
 
-/** What a killed engine leaves running: its containerd and the shims, told by our exec-root in their command lines. */
+/**
+ * What a killed engine leaves running: its containerd and the shims, told by our exec-root in their command lines, and the programs of
+ * its containers, told by the containers' ids in their control groups. A new engine would find its files and ports in use.
+ */
 async function endLeftovers(places: Places, signal: AbortSignal): Promise<void> {
-  const ours = (await run(['ps', '-eo', 'pid=,args='], { signal }))
-    .split('\n')
-    .filter((line) => line.includes(join(places.runtime, 'exec')))
-    .map((line) => Number(line.trim().split(' ', 1)[0]))
-    .filter((pid) => pid > 0 && pid !== process.pid)
-  for (const pid of ours) {
-    try {
-      process.kill(pid, 'SIGKILL')
-    } catch {
-      // ended by itself meanwhile
-    }
+  const ids = containerIds(places)
+  const ours = processes().filter(
+    ({ pid, command }) =>
+      pid !== process.pid &&
+      (command.includes(join(places.runtime, 'exec')) || controlGroupsOf(pid).some((group) => ids.has(group))),
+  )
+  await endProcesses(
+    ours.map(({ pid }) => pid),
+    signal,
+  )
+}
+
+function containerIds(places: Places): ReadonlySet<string> {
+  try {
+    return new Set(readdirSync(join(places.cache, 'engine-data/containers')))
+  } catch {
+    return new Set()
+  }
+}
+
+/** Ids of containers among the control groups of a process. */
+function controlGroupsOf(pid: number): readonly string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cgroup`, 'utf8').match(/[0-9a-f]{64}/g) ?? []
+  } catch {
+    return []
   }
 }
 

@@ -7,12 +7,13 @@
  *               base image ────────────────┘   Go programs ────────┘
  */
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { arch } from 'node:os'
 import { join } from 'node:path'
 import { answers, engineEnv, enginePid, startEngine, stopEngine } from './engine.ts'
 import { locked } from './lock.ts'
 import { type Places, placesOf } from './places.ts'
+import { endProcesses, processesWithEnv } from './processes.ts'
 import { baseImage, nodeImage, recipeDirectory, recipeKey } from './recipe.ts'
 import { LabProblem, run, type Voice } from './run.ts'
 import { checkSettings, type MachineSettings, removeSettings, settingsFor, writeSettings } from './settings.ts'
@@ -27,14 +28,17 @@ const packages = {
   mmdebstrap: 'mmdebstrap',
   ip: 'iproute2',
   gcc: 'gcc',
-  ps: 'procps',
   sysctl: 'procps',
 } as const
 const goPrograms = ['hyperkube', 'coredns', 'helm', 'etcd', 'localpath', 'pause'] as const
 
 /** Brings the lab up: everything that is there already stays, everything else is made. The engine runs on after this process. */
-export async function labUp(voice: Voice, places: Places = placesOf(process.env)): Promise<MachineSettings> {
-  const key = recipeKey()
+export async function labUp(
+  voice: Voice,
+  places: Places = placesOf(process.env),
+  { recipe = recipeDirectory, machine }: LabOptions = {},
+): Promise<MachineSettings> {
+  const key = recipeKey(recipe)
   const at = layout(places, key)
   const settings = settingsFor(places, at.engine, at.programs)
   checkSettings(places.settings)
@@ -42,19 +46,38 @@ export async function labUp(voice: Voice, places: Places = placesOf(process.env)
     writeSettings(places.settings, settings)
     return settings
   }
-  const problem = machineProblem()
+  const problem = machineProblem(machine)
   if (problem) throw problem
   return locked(join(places.cache, 'lock'), 'Another run of the lab', voice, async () => {
-    await build(places, at, key, voice)
+    await build({ places, at, key, recipe, voice })
     writeSettings(places.settings, settings)
     return settings
   })
+}
+
+/** What tests set in the lab's place: other scripts, another machine. */
+export interface LabOptions {
+  readonly recipe?: string
+  readonly machine?: MachineFacts
+}
+
+/** A run of the lab. */
+interface Making {
+  readonly places: Places
+  readonly at: Layout
+  readonly key: string
+  readonly recipe: string
+  readonly voice: Voice
 }
 
 interface Layout {
   readonly engine: string
   readonly programs: string
   readonly work: string
+  /** Temp files of all steps: a step that was killed leaves them, the next run removes them. */
+  readonly temp: string
+  /** Written last: everything that takes long is made. */
+  readonly done: string
   readonly rootfs: string
   readonly base: string
 }
@@ -65,6 +88,8 @@ function layout(places: Places, key: string): Layout {
     engine: at('engine-programs'),
     programs: at(`programs-${key}`),
     work: at('work'),
+    temp: at('work/tmp'),
+    done: at(`programs-${key}/images-done`),
     rootfs: at(`rootfs-${key}.tar`),
     base: at(`base-${key}.tar`),
   }
@@ -72,7 +97,7 @@ function layout(places: Places, key: string): Layout {
 
 async function ready(places: Places, at: Layout, key: string): Promise<boolean> {
   return (
-    existsSync(join(at.programs, 'kubectl')) &&
+    existsSync(at.done) &&
     (await answers(places)) &&
     (await imageKey(places, at, nodeImage)) === key &&
     (await imageKey(places, at, baseImage)) === key
@@ -87,11 +112,20 @@ async function imageKey(places: Places, at: Layout, image: string): Promise<stri
     { signal: AbortSignal.timeout(20_000) },
     { env: engineEnv(places, at.engine) },
   )
-  return inspect.then((text) => text.trim()).catch(() => undefined)
+  return inspect.then(
+    (text) => text.trim(),
+    (cause: Error) => {
+      // an engine that is slow is no reason to make its images again
+      if (/no such image/i.test(cause.message) || !(cause instanceof LabProblem)) return undefined
+      throw cause
+    },
+  )
 }
 
-async function build(places: Places, at: Layout, key: string, voice: Voice): Promise<void> {
-  mkdirSync(at.work, { recursive: true })
+async function build(making: Making): Promise<void> {
+  const { places, at, key, recipe, voice } = making
+  await endDeadRun(places, at, voice)
+  mkdirSync(at.temp, { recursive: true })
   const missing = missingPackages()
   const todo = new Set<StepName>(['engine'])
   if (missing.length > 0) todo.add('Debian packages')
@@ -103,7 +137,7 @@ async function build(places: Places, at: Layout, key: string, voice: Voice): Pro
   if (!running || (await imageKey(places, at, nodeImage)) !== key) todo.add('node image')
   if (!running || (await imageKey(places, at, baseImage)) !== key) todo.add('base image')
   // with the engine down only its own data tells whether the images are there: then ask again when it runs
-  const imagesMayBeThere = !running && existsSync(join(at.programs, 'images-done'))
+  const imagesMayBeThere = !running && existsSync(at.done)
   if (todo.has('node image') && !imagesMayBeThere && !existsSync(at.rootfs)) todo.add('root file system')
   if (todo.has('base image') && !imagesMayBeThere && !existsSync(at.base)) todo.add('base image file')
   if (imagesMayBeThere) for (const name of ['node image', 'base image'] as const) todo.delete(name)
@@ -111,8 +145,8 @@ async function build(places: Places, at: Layout, key: string, voice: Voice): Pro
   const progress = new Progress(todo, voice)
   const script = (step: StepName, argv: readonly [string, ...string[]], env?: Record<string, string>): Promise<void> =>
     progress.step(step, async () => {
-      await run([join(recipeDirectory, argv[0]), ...argv.slice(1)], voice, {
-        env: env ?? process.env,
+      await run([join(recipe, argv[0]), ...argv.slice(1)], voice, {
+        env: { ...(env ?? process.env), TMPDIR: at.temp, [stepMark]: places.cache },
         log: join(at.work, `${step.replaceAll(' ', '-')}.log`),
       })
     })
@@ -126,16 +160,21 @@ async function build(places: Places, at: Layout, key: string, voice: Voice): Pro
   if (imagesMayBeThere) {
     // the engine's data was lost without the programs: make what is missing now
     if ((await imageKey(places, at, nodeImage)) === key && (await imageKey(places, at, baseImage)) === key) return
-    rmSync(join(at.programs, 'images-done'), { force: true })
-    return build(places, at, key, voice)
+    rmSync(at.done, { force: true })
+    return build(making)
   }
 
   // two lanes: the compiler keeps both cores busy, the other waits for the network most of the time
   const compile = async (): Promise<void> => {
     if (todo.has('Go toolchain')) await script('Go toolchain', ['go-toolchain.sh', go.home, at.work])
     for (const name of goPrograms)
-      if (todo.has(name)) await script(name, ['program.sh', name, join(at.programs, name), at.work, go.program])
-    if (!existsSync(join(at.programs, 'kubectl'))) symlinkSync('hyperkube', join(at.programs, 'kubectl'))
+      if (todo.has(name)) {
+        // whole or not there: a compiler that was killed leaves half a program
+        await script(name, ['program.sh', name, join(at.programs, `${name}.new`), at.work, go.program])
+        renameSync(join(at.programs, `${name}.new`), join(at.programs, name))
+      }
+    rmSync(join(at.programs, 'kubectl'), { force: true })
+    symlinkSync('hyperkube', join(at.programs, 'kubectl'))
   }
   const unpack = async (): Promise<void> => {
     if (todo.has('root file system')) await script('root file system', ['rootfs.sh', at.rootfs])
@@ -143,14 +182,33 @@ async function build(places: Places, at: Layout, key: string, voice: Voice): Pro
     if (todo.has('base image')) await progress.step('base image', () => importBase(places, at, key, voice))
   }
   await both(compile(), unpack())
-  const env = { ...engineEnv(places, at.engine), TMPDIR: at.work }
   if (todo.has('node image'))
-    await script('node image', ['node-image.sh', at.rootfs, at.programs, at.engine, nodeImage, key], env)
-  await run(['touch', join(at.programs, 'images-done')], voice)
+    await script('node image', ['node-image.sh', at.rootfs, at.programs, at.engine, nodeImage, key], engineEnv(places, at.engine))
   // only the finished programs and images are kept: the compiler's caches are several times their size
-  for (const spent of ['go-build', 'go-mod', 'source', 'archives']) rmSync(join(at.work, spent), { recursive: true, force: true })
+  for (const spent of ['go-build', 'go-mod', 'source', 'archives', 'tmp'])
+    rmSync(join(at.work, spent), { recursive: true, force: true })
   rmSync(at.rootfs, { force: true })
   rmSync(at.base, { force: true })
+  writeFileSync(at.done, '')
+}
+
+/** Mark of the scripts that a run starts, in their environment: its value is the lab's cache. */
+const stepMark = 'DEVKIT_LAB_STEP'
+
+/**
+ * Ends what a run that was killed left: its scripts, which would write into the same files, what they mounted, their temp files. Called by
+ * the one that holds the lock, so all that is marked belongs to nobody.
+ */
+async function endDeadRun(places: Places, at: Layout, { say, signal }: Voice): Promise<void> {
+  const left = processesWithEnv(`${stepMark}=${places.cache}`)
+  if (left.length > 0) say(`Ending ${left.length} processes of a run that was killed.`)
+  await endProcesses(left, signal)
+  const mounts = readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => (line.split(' ')[1] ?? '').replaceAll('\\040', ' '))
+    .filter((path) => path.startsWith(`${at.work}/`))
+  for (const mount of mounts.reverse()) await run(['umount', '--lazy', mount], { signal })
+  rmSync(at.temp, { recursive: true, force: true })
 }
 
 /** Both to their end, then the first failure: a lane that still runs is not left behind. */
@@ -216,9 +274,22 @@ function onPath(program: string): string | undefined {
 
 async function installPackages(missing: readonly string[], at: Layout, voice: Voice): Promise<void> {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  // mends what an installation that was killed left, and does nothing else
+  await run(['dpkg', '--configure', '-a'], voice, { env, log: join(at.work, 'dpkg.log') })
   await run(['apt-get', '-qq', 'update'], voice, { env, log: join(at.work, 'apt-update.log') })
   await run(
-    ['apt-get', '-qq', 'install', '-y', '--no-install-recommends', ...missing, ...(missing.includes('gcc') ? ['libc6-dev'] : [])],
+    // the apt-get of a run that was killed goes on: it is waited for
+    [
+      'apt-get',
+      '-qq',
+      '-o',
+      'DPkg::Lock::Timeout=300',
+      'install',
+      '-y',
+      '--no-install-recommends',
+      ...missing,
+      ...(missing.includes('gcc') ? ['libc6-dev'] : []),
+    ],
     voice,
     { env, log: join(at.work, 'apt-install.log') },
   )
@@ -241,13 +312,13 @@ function goProgram(at: Layout): { program: string; home: string; there: boolean 
 
 function announce(places: Places, todo: ReadonlySet<StepName>, missing: readonly string[], { say }: Voice): void {
   if (todo.size === 1) {
-    say('Starting the lab’s engine; everything else is there.')
+    say('Starting the lab’s engine; everything else is there (about 3 s).')
     return
   }
   const minutes = Math.max(1, Math.round(expected(todo) / 60))
   say(`The lab makes a container engine, kind and a node image in ${places.cache}.`)
-  if (missing.length > 0) say(`  apt-get installs: ${missing.join(', ')} (about 15 MB)`)
-  const downloads = [todo.has('engine programs') && 'Docker and kind from Debian (120 MB)', todo.has('hyperkube') && 'the sources of Kubernetes, etcd, CoreDNS and helm as Go modules (700 MB, removed afterwards)', todo.has('root file system') && 'a Debian root file system (80 MB)'].filter(Boolean) // biome-ignore format: a list
+  if (missing.length > 0) say(`  apt-get installs: ${missing.join(', ')} (about ${missing.includes('gcc') ? 50 : 15} MB)`)
+  const downloads = [todo.has('Go toolchain') && 'Go from Debian sid (90 MB)', todo.has('engine programs') && 'Docker and kind from Debian (120 MB)', todo.has('hyperkube') && 'the sources of Kubernetes, etcd, CoreDNS and helm as Go modules (700 MB, removed afterwards)', todo.has('root file system') && 'a Debian root file system (80 MB)', todo.has('base image file') && 'a small Debian (40 MB)'].filter(Boolean) // biome-ignore format: a list
   if (downloads.length > 0) say(`  downloads: ${downloads.join('; ')}`)
   say(`  makes: ${[...todo].join(', ')}`)
   say(
@@ -272,13 +343,13 @@ class Progress {
     const began = Date.now()
     const many = this.#left.size > 1
     if (many) this.#voice.say(`… ${name} (about ${expectedSeconds[name]} s)`)
-    // a line a minute, so that nobody takes a long compilation for a hang
+    // a line every half minute, so that nobody takes a long compilation for a hang
     const heart = setInterval(
       () =>
         this.#voice.say(
           `… ${name}: ${Math.round((Date.now() - began) / 1000)} s so far, about ${minutes(expected(this.#left) - (Date.now() - began) / 1000)} left in all`,
         ),
-      60_000,
+      30_000,
     )
     try {
       await work()
@@ -320,7 +391,7 @@ export async function labDown(voice: Voice, places: Places = placesOf(process.en
 
 /** Whether everything that takes long is made; the engine may be down. */
 export function labIsMade(places: Places = placesOf(process.env)): boolean {
-  return existsSync(join(layout(places, recipeKey()).programs, 'images-done'))
+  return existsSync(layout(places, recipeKey()).done)
 }
 
 /** Stops the engine unless something else than devkit's leftovers runs in it. */
