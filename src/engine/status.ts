@@ -1,70 +1,168 @@
+import type { Cluster } from '../cluster/provider.ts'
+import { podTrouble, problemOf } from '../deploy/diagnosis/diagnosis.ts'
 import { rollout } from '../deploy/readiness.ts'
+import type { Problem } from '../events/event.ts'
 import type { ServiceStatus, Status } from '../events/status.ts'
 import { type PortBook, portBookFile } from '../forward/mapped.ts'
-import { isWorkload, podSpecOf } from '../lib/objects.ts'
+import type { Kube } from '../kube/kube.ts'
+import { DevkitError } from '../lib/errors.ts'
+import { isWorkload, type KubeObject, nameOf, podSpecOf, refOf } from '../lib/objects.ts'
 import { Scope } from '../lib/scope.ts'
-import type { Plan } from '../plan/plan.ts'
+import type { Plan, ServicePlan } from '../plan/plan.ts'
+import { repositoryOf } from '../render/transforms/transforms.ts'
 import { providerOf } from '../toolbox.ts'
-import type { EngineRun } from './environment.ts'
-import { renderSource } from './render.ts'
+import { checkHolder, type EngineRun } from './environment.ts'
+import { renderSource, type Source } from './render.ts'
+import { problemEvent } from './step.ts'
 import { targetOf } from './up.ts'
+import { boundVolumes } from './volumes.ts'
 
-/** Looks at the environment and changes nothing. */
+/** How long a look may wait for the API server, in ms. */
+const patienceMs = 5000
+
+/**
+ * Looks at the environment and changes nothing. What cannot be asked (the engine, the cluster) is a problem in the answer, not a failure.
+ * @throws RENDER-101 … RENDER-104, PLAN-104, PLAN-106 when the config or the manifests are wrong
+ */
 export async function status(plan: Plan, run: EngineRun): Promise<Status> {
   const { parts, signal } = run
   const step = { signal, say: () => undefined }
   const source = await renderSource(plan, parts, step)
-  const found = await providerOf(parts.tools, plan.cluster.spec).find(plan.cluster, step)
-  const head = {
+  const problems: Problem[] = []
+  const told = async <T>(work: Promise<T>): Promise<T | undefined> => {
+    try {
+      return await work
+    } catch (thrown) {
+      signal.throwIfAborted()
+      if (!(thrown instanceof DevkitError)) throw thrown
+      const { type: _, ...problem } = problemEvent(thrown)
+      problems.push(problem)
+      return undefined
+    }
+  }
+  await told(checkHolder(plan, parts))
+  const found = await told(providerOf(parts.tools, plan.cluster.spec).find(plan.cluster, step))
+  const state = found?.state ?? 'unknown'
+  const seen = found?.state === 'running' ? await told(look(plan, source, found.cluster, run)) : undefined
+  const waiting =
+    state === 'running'
+      ? 'the cluster does not answer'
+      : state === 'unknown'
+        ? 'nothing is known of the cluster'
+        : `the cluster is ${state}`
+  return {
     project: plan.project,
     env: plan.env,
-    cluster: { name: plan.cluster.name, state: found.state },
+    cluster: { name: plan.cluster.name, state },
     namespace: plan.namespace,
-  }
-  const absent = (name: string, workload: string): ServiceStatus => ({
-    name,
-    workload,
-    image: undefined,
-    ready: false,
-    waiting: `the cluster is ${found.state}`,
-    url: undefined,
-  })
-  if (found.state !== 'running')
-    return { ...head, services: plan.services.map((service) => absent(service.name, targetOf(source, service).workload)) }
-  await using scope = new Scope()
-  const kube = scope.use(await parts.openKube(found.cluster.kubeconfig))
-  await kube.untilReady(10_000, signal)
-  const book = await parts.host.files.readJson<PortBook>(portBookFile(parts.stateDirectory, found.cluster.name))
-  const services = await Promise.all(
-    plan.services.map(async (service): Promise<ServiceStatus> => {
-      const { workload } = targetOf(source, service)
-      const manifest = source.manifests.find(
-        ({ object }) => isWorkload(object) && `${object.kind}/${object.metadata.name}` === workload,
-      )?.object
-      const live =
-        manifest &&
-        (await kube.get(
-          {
-            apiVersion: manifest.apiVersion,
-            kind: manifest.kind,
-            name: manifest.metadata.name,
-            namespace: manifest.metadata.namespace ?? plan.namespace,
-          },
-          signal,
-        ))
-      const host = service.ports
-        .map(({ port }) => book?.taken[`${plan.env}/${service.name}/${port}`])
-        .find((port) => port !== undefined)
-      const state = live ? rollout(live) : { waiting: 'it is not in the cluster' }
-      return {
+    services:
+      seen?.services ??
+      plan.services.map((service) => ({
         name: service.name,
-        workload,
-        image: live && podSpecOf(live)?.containers[0]?.image,
-        ready: state === 'ready',
-        waiting: state === 'ready' ? undefined : state.waiting,
-        url: host === undefined ? undefined : `http://127.0.0.1:${host}`,
-      }
-    }),
+        workload: targetOf(source, service).workload,
+        ready: false,
+        waiting,
+        ports: service.ports.map(({ port }) => ({ port })),
+      })),
+    volumes: seen?.volumes ?? [],
+    problems: [...problems, ...(seen?.problems ?? [])],
+  }
+}
+
+async function look(
+  plan: Plan,
+  source: Source,
+  cluster: Cluster,
+  { parts, signal }: EngineRun,
+): Promise<Pick<Status, 'services' | 'volumes' | 'problems'>> {
+  await using scope = new Scope()
+  const kube = scope.use(await parts.openKube(cluster.kubeconfig))
+  await kube.untilReady(patienceMs, signal)
+  const book = await parts.host.files.readJson<PortBook>(portBookFile(parts.stateDirectory, cluster.name))
+  const [volumes, pods, workloads] = await Promise.all([
+    boundVolumes(kube, plan.namespace, signal),
+    kube.list({ apiVersion: 'v1', kind: 'Pod', namespace: plan.namespace }, signal),
+    Promise.all(plan.services.map((service) => liveWorkload(plan, source, service, kube, signal))),
+  ])
+  return {
+    services: plan.services.map((service, index) => serviceStatus(plan, source, { service, live: workloads[index], book })),
+    volumes: [...volumes],
+    problems: plan.services.flatMap((service, index) => problemsOf(service, workloads[index], pods)),
+  }
+}
+
+function liveWorkload(
+  plan: Plan,
+  source: Source,
+  service: ServicePlan,
+  kube: Kube,
+  signal: AbortSignal,
+): Promise<KubeObject | undefined> {
+  const { workload } = targetOf(source, service)
+  const manifest = source.manifests.find(({ object }) => isWorkload(object) && nameOf(object) === workload)?.object
+  if (!manifest) return Promise.resolve(undefined)
+  return kube.get({ ...refOf(manifest), namespace: manifest.metadata.namespace ?? plan.namespace }, signal)
+}
+
+interface Seen {
+  readonly service: ServicePlan
+  readonly live: KubeObject | undefined
+  readonly book: PortBook | undefined
+}
+
+function serviceStatus(plan: Plan, source: Source, { service, live, book }: Seen): ServiceStatus {
+  const state = live ? rollout(live) : { waiting: 'it is not in the cluster' }
+  const ports = service.ports.map(({ port }) => {
+    const host = book?.taken[`${plan.env}/${service.name}/${port}`]
+    return host === undefined ? { port } : { port, host, url: `http://127.0.0.1:${host}` }
+  })
+  const containers = (live && podSpecOf(live)?.containers) ?? []
+  const own = containers.find(
+    ({ image }) => image !== undefined && service.image !== undefined && repositoryOf(image) === repositoryOf(service.image),
   )
-  return { ...head, services }
+  return {
+    name: service.name,
+    workload: targetOf(source, service).workload,
+    image: (own ?? containers[0])?.image,
+    ready: state === 'ready',
+    pods: live && podCount(live),
+    waiting: state === 'ready' ? undefined : state.waiting,
+    ports,
+    url: ports.map(({ url }) => url).find((url) => url !== undefined),
+    lastChange: live && lastChange(live),
+  }
+}
+
+function podCount(object: KubeObject): { readonly ready: number; readonly wanted: number } {
+  const spec = (object['spec'] ?? {}) as { readonly replicas?: number; readonly completions?: number }
+  const status = (object['status'] ?? {}) as Readonly<Record<string, number | undefined>>
+  if (object.kind === 'Job') return { ready: status['succeeded'] ?? 0, wanted: spec.completions ?? 1 }
+  if (object.kind === 'DaemonSet') return { ready: status['numberReady'] ?? 0, wanted: status['desiredNumberScheduled'] ?? 0 }
+  return { ready: status['readyReplicas'] ?? 0, wanted: spec.replicas ?? 1 }
+}
+
+/** When devkit last wrote the object. @see https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management */
+function lastChange({ metadata }: KubeObject): string | undefined {
+  const fields = (metadata['managedFields'] ?? []) as readonly { readonly manager?: string; readonly time?: string }[]
+  return fields
+    .filter(({ manager }) => manager === 'devkit')
+    .map(({ time }) => time)
+    .findLast((time) => time !== undefined)
+}
+
+/** What keeps the pods of a service from being ready, one problem for all that have the same. */
+function problemsOf(service: ServicePlan, live: KubeObject | undefined, pods: readonly KubeObject[]): readonly Problem[] {
+  if (!live || rollout(live) === 'ready') return []
+  const { matchLabels = {} } =
+    ((live['spec'] ?? {}) as { readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> } }).selector ?? {}
+  const selector = Object.entries(matchLabels)
+  const problems = new Map<string, Problem>()
+  for (const pod of pods) {
+    if (selector.length === 0 || !selector.every(([name, value]) => pod.metadata.labels?.[name] === value)) continue
+    const why = podTrouble(pod, Date.now())
+    if (!why) continue
+    const { type: _, ...problem } = problemEvent(problemOf(why, nameOf(live), service.name, []))
+    problems.set(`${problem.code} ${problem.message}`, problem)
+  }
+  return [...problems.values()]
 }

@@ -6,8 +6,10 @@ import { recordInventory } from '../deploy/inventory.ts'
 import { Live } from '../deploy/live.ts'
 import { inWaves } from '../deploy/order.ts'
 import { untilReady } from '../deploy/readiness.ts'
+import { untilLooked } from '../deploy/restarted.ts'
 import type { Outcome } from '../events/event.ts'
 import { choosePorts, mappedService, mappingFor, type PortBook, portBookFile } from '../forward/mapped.ts'
+import { untilReachable } from '../forward/reachable.ts'
 import type { Kube } from '../kube/kube.ts'
 import { abortable, mapLimited } from '../lib/async.ts'
 import { messageOf } from '../lib/errors.ts'
@@ -21,6 +23,11 @@ import { aloneWithCluster, type EngineRun, heldBy, holdEnvironment, type Parts, 
 import { programsOf } from './programs.ts'
 import { applyProfile, renderSource, type Source } from './render.ts'
 import { runStep } from './step.ts'
+
+/** How long an API server may take that begins on a busy machine, in ms. */
+const apiPatienceMs = 120_000
+/** How long a port may lead nowhere after its pods are ready; a program that closes every connection is no failure. In ms. */
+const reachablePatienceMs = 10_000
 
 /** An environment that is up. */
 export interface Running {
@@ -75,64 +82,92 @@ export async function up(plan: Plan, run: EngineRun, scope: Scope, options: UpOp
     (thrown: unknown) => gaveUp.abort(thrown),
   )
   // all to their end: a build that fails must not leave a cluster half made, nor the other way round
-  const opened = made.then(async ({ cluster, outcome }) => {
+  const opened = made.then(async ({ cluster, outcome, runningSince }) => {
     const kube = scope.use(await parts.openKube(cluster.kubeconfig))
-    await kube.untilReady(60_000, signal)
-    return { cluster, outcome, kube }
+    await kube.untilReady(apiPatienceMs, signal)
+    const onWait = (): void =>
+      run.bus.emit({ type: 'action', do: 'none', reason: 'the node was restarted: its pods are awaited' })
+    const restarted = await untilLooked(kube, { namespace: plan.namespace, since: runningSince, onWait }, signal)
+    return { cluster, outcome, kube, restarted }
   })
   const delivery = new Deliveries(nodes.promise, made, { ...run, signal: AbortSignal.any([signal, gaveUp.signal]) })
   const built = (reuse ? opened : Promise.resolve(undefined)).then((known) =>
     buildImages(plan, run, { reuse: async (service) => known && reuse?.(service, known.kube), onImage: delivery.add }),
   )
-  const [clusterResult, buildResult] = await Promise.allSettled([opened, built])
+  const [madeResult, clusterResult, buildResult] = await Promise.allSettled([made, opened, built])
   const [deliveryResult] = await Promise.allSettled([delivery.all()])
-  if (clusterResult.status === 'rejected') {
-    // nothing was made, so nothing is held
-    if (!before) await releaseEnvironment(plan, parts)
-    throw clusterResult.reason
-  }
+  // nothing was made, so nothing is held
+  if (madeResult.status === 'rejected' && !before) await releaseEnvironment(plan, parts)
+  if (clusterResult.status === 'rejected') throw clusterResult.reason
   if (buildResult.status === 'rejected') throw buildResult.reason
   if (deliveryResult.status === 'rejected') throw deliveryResult.reason
-  const { cluster, outcome, kube } = clusterResult.value
+  const { cluster, outcome, kube, restarted } = clusterResult.value
   const images = buildResult.value
   const delivered = deliveryResult.value
   await holdEnvironment(plan, parts, true)
 
   const wanted = applyProfile(plan, source, references(images), await programsOf(plan, images, run))
-  const mapped: Manifest[] = []
-  const urls: Record<string, string> = {}
-  for (const { service, port, selector, targetPort } of ports) {
-    const mapping = await mappingFor(parts.host, portBookFile(parts.stateDirectory, cluster.name), {
-      env: plan.env,
-      service: service.name,
-      port: port.port,
-      host: port.host,
-    })
-    const name = `devkit-${service.name}-${port.port}`.toLowerCase()
-    mapped.push({
-      object: mappedService(name, plan.namespace, { selector, targetPort, node: mapping.node }),
-      origin: { file: 'devkit.config', line: 1 },
-    })
-    urls[service.name] ??= `http://127.0.0.1:${mapping.host}`
-  }
+  const forwards = await mapPorts(plan, ports, cluster, run)
+  const urls = Object.fromEntries(forwards.toReversed().map(({ service, url }) => [service, url]))
   const live = new Live(kube, plan.namespace, scope)
   const running = { plan, source, cluster, kube, live, images, urls }
   options.attach?.({ ...running, unchanged: false })
-  const outcomes = await deploy({ plan, source, kube, live, manifests: [...wanted, ...mapped], synced: options.synced }, run)
-  for (const { service, port } of ports)
-    run.bus.emit({
-      type: 'forward.opened',
-      service: service.name,
-      port: Number(urls[service.name]?.split(':').at(-1) ?? port.host),
-      url: urls[service.name] ?? '',
-    })
-  run.isUp()
+  const manifests = [...wanted, ...forwards.map(({ manifest }) => manifest)]
+  const outcomes = await deploy({ plan, source, kube, live, manifests, synced: options.synced }, run)
   const unchanged =
     outcome === 'unchanged' &&
+    !restarted &&
     [...images.values()].every((image) => image.outcome === 'cached') &&
     !delivered &&
     outcomes.every((each) => each === 'unchanged')
+  if (!unchanged) await Promise.all(forwards.map(({ host }) => untilReachable(host, reachablePatienceMs, signal)))
+  for (const { service, host, url } of forwards) run.bus.emit({ type: 'forward.opened', service, port: host, url })
+  run.isUp()
   return { ...running, unchanged }
+}
+
+interface Forward {
+  readonly service: string
+  readonly host: number
+  readonly url: string
+  /** The Service that takes the connections inside the cluster. */
+  readonly manifest: Manifest
+}
+
+interface WantedPort extends ReturnType<typeof servicePort> {
+  readonly service: ServicePlan
+  readonly port: ServicePlan['ports'][number]
+}
+
+/** Finds the host port of each port that the config names. One at a time for all environments of the cluster: they share its ports. */
+function mapPorts(
+  plan: Plan,
+  ports: readonly WantedPort[],
+  cluster: Cluster,
+  { parts, signal }: EngineRun,
+): Promise<readonly Forward[]> {
+  return aloneWithCluster(plan, parts, { signal, say: () => undefined }, async () => {
+    const forwards: Forward[] = []
+    for (const { service, port, selector, targetPort } of ports) {
+      const mapping = await mappingFor(parts.host, portBookFile(parts.stateDirectory, cluster.name), {
+        env: plan.env,
+        service: service.name,
+        port: port.port,
+        host: port.host,
+      })
+      const name = `devkit-${service.name}-${port.port}`.toLowerCase()
+      forwards.push({
+        service: service.name,
+        host: mapping.host,
+        url: `http://127.0.0.1:${mapping.host}`,
+        manifest: {
+          object: mappedService(name, plan.namespace, { selector, targetPort, node: mapping.node }),
+          origin: { file: 'devkit.config', line: 1 },
+        },
+      })
+    }
+    return forwards
+  })
 }
 
 function ensureCluster(plan: Plan, run: EngineRun, nodesRun: (nodes: readonly string[]) => void): Promise<EnsuredCluster> {

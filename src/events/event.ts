@@ -33,6 +33,9 @@ const problemEntries = {
   detail: v.optional(text),
 }
 
+/** A failure or a warning. */
+export const problemSchema = v.strictObject(problemEntries)
+
 const told = <const Type extends string, const Entries extends v.ObjectEntries>(type: Type, entries: Entries) =>
   v.strictObject({ v: v.literal(1), time, type: v.literal(type), ...entries })
 

@@ -87,7 +87,7 @@ function endText({ ok, exitCode, ms }: Extract<Event, { type: 'run.finished' }>,
 }
 
 /** A problem as text: code, message, detail, hint. */
-function problemText({ code, severity, message, hint, detail }: Problem, paint: Paint, colour: boolean): string {
+export function problemText({ code, severity, message, hint, detail }: Problem, paint: Paint, colour: boolean): string {
   const failure = severity === 'failure'
   const mark = failure ? paint.red('✗') : paint.yellow('!')
   const lines = [`${mark} ${failure ? paint.red(paint.bold(code)) : paint.yellow(code)} ${message}`]

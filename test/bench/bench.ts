@@ -45,7 +45,7 @@ const run = (...args: string[]) => devkit(packed.bin, args, { cwd: scratch, env 
 try {
   print(await bench(Number(count ?? defaults[name])))
 } finally {
-  await using last = run('down')
+  await using last = run('down', '--yes')
   await last.exited
   packed.remove()
   rmSync(scratch, { recursive: true, force: true })
@@ -85,7 +85,7 @@ async function up(n: number): Promise<readonly Row[]> {
     kind('delete', 'cluster', '--name', 'bench-bare', '--kubeconfig', join(scratch, 'bare'))
     await timed('up, no cluster', add)
     for (let warm = 0; warm < 5; warm++) await timed('up, nothing changed', add)
-    await using down = run('down')
+    await using down = run('down', '--yes')
     await down.exited
   }
   return [...rows].map(([what, ms]) => ({ what, ms }))

@@ -35,7 +35,7 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  if (project) await withDevkit(['down'], async (run) => void (await run.exited))
+  if (project) await withDevkit(['down', '--yes'], async (run) => void (await run.exited))
   packed?.remove()
   if (scratch) rmSync(scratch, { recursive: true, force: true })
 })
@@ -165,7 +165,7 @@ test('no engine: a clear problem with its code', async () => {
 })
 
 test('down leaves nothing: no container, volume, context or state', async () => {
-  await withDevkit(['down'], async (run) => expect(await run.exited).toBe(0))
+  await withDevkit(['down', '--yes'], async (run) => expect(await run.exited).toBe(0))
   expect(docker('ps', '-aq', '--filter', 'label=io.x-k8s.kind.cluster=devkit-guestbook-e2e')).toBe('')
   expect(existsSync(join(scratch, '.kube/config'))).toBe(false)
   expect(existsSync(join(scratch, '.local/state/devkit/clusters/devkit-guestbook-e2e'))).toBe(false)

@@ -1,6 +1,8 @@
 import { status } from '../../engine/status.ts'
 import { Bus } from '../../events/bus.ts'
 import type { Status } from '../../events/status.ts'
+import { paint } from '../../ui/paint.ts'
+import { problemText } from '../../ui/sentences.ts'
 import { type GlobalFlags, type Io, isJson } from '../io.ts'
 import { loadPlan, openParts } from '../parts.ts'
 import { milliseconds } from '../running.ts'
@@ -16,16 +18,24 @@ export async function statusVerb(io: Io, flags: GlobalFlags & { readonly check?:
     isUp: () => undefined,
   })
   io.stdout.write(isJson(flags) ? `${JSON.stringify(found)}\n` : table(found))
-  return flags.check && found.services.some(({ ready }) => !ready) ? 1 : 0
+  return flags.check && (found.problems.length > 0 || found.services.some(({ ready }) => !ready)) ? 1 : 0
 }
 
-/** A line for the environment, a line per service. */
-function table({ project, env, cluster, namespace, services }: Status): string {
+/** A line for the environment, a line per service, then volumes and problems where there are any. */
+function table({ project, env, cluster, namespace, services, volumes, problems }: Status): string {
   const width = Math.max(0, ...services.map(({ name }) => name.length))
   const workloads = Math.max(0, ...services.map(({ workload }) => workload.length))
-  const rows = services.map(
-    ({ name, workload, ready, waiting, url, image }) =>
-      `${ready ? '✓' : '✗'} ${name.padEnd(width)}  ${workload.padEnd(workloads)}  ${ready ? (url ?? image ?? '') : (waiting ?? '')}`,
-  )
-  return [`${project}/${env} · cluster ${cluster.name} ${cluster.state} · namespace ${namespace}`, ...rows, ''].join('\n')
+  const rows = services.map(({ name, workload, ready, pods, waiting, ports, image }) => {
+    const urls = ports.flatMap(({ port, url }) => (url === undefined ? [] : [ports.length === 1 ? url : `${port} ${url}`]))
+    const counted = (pods ? `${pods.ready}/${pods.wanted}` : '-').padEnd(4)
+    const said = ready ? urls.join(', ') || (image ?? '') : (waiting ?? '')
+    return `${ready ? '✓' : '✗'} ${name.padEnd(width)}  ${workload.padEnd(workloads)}  ${counted}  ${said}`
+  })
+  return [
+    `${project}/${env} · cluster ${cluster.name} ${cluster.state} · namespace ${namespace}`,
+    ...rows,
+    ...volumes.map(({ namespace: inside, name, size }) => `  volume ${inside}/${name} ${size}`),
+    ...problems.map((problem) => problemText(problem, paint(false), false)),
+    '',
+  ].join('\n')
 }
