@@ -13,7 +13,7 @@ import type { Parts } from '../engine/environment.ts'
 import { engineAddress } from '../host/address.ts'
 import { openEngine } from '../host/engine.ts'
 import { makeExec, programEnv } from '../host/exec.ts'
-import * as files from '../host/files.ts'
+import { openFiles } from '../host/hash-cache.ts'
 import type { Engine } from '../host/host.ts'
 import { locksIn } from '../host/lock.ts'
 import { listenerOn } from '../host/ports.ts'
@@ -55,7 +55,7 @@ export async function openParts(io: Io, command: string): Promise<Parts> {
   const parts = {
     exec,
     engine,
-    files,
+    files: openFiles(),
     watch: watchFiles,
     listenerOn,
     lock: locksIn(join(machine.stateDirectory, 'locks'), {

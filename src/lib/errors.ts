@@ -57,6 +57,7 @@ export const problems = {
   'SYNC-101': { summary: 'the stream into a node failed', exit: 1 },
   'SYNC-102': { summary: 'a file could not be synced', exit: 1 },
   'SYNC-103': { summary: 'the watch limit of the machine is reached', exit: 1 },
+  'SYNC-104': { summary: 'a directory of the working tree cannot be read', exit: 1 },
   'SYNC-110': { summary: 'an image has not what sending files through the cluster takes', exit: 1 },
   'SYNC-111': { summary: 'the cluster does not allow commands in containers', exit: 1 },
   'PORT-101': { summary: 'a port of this machine is taken', exit: 1 },

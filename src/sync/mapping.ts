@@ -1,6 +1,6 @@
 import { join, posix, relative, sep } from 'node:path'
 import type { SyncRule } from '../config/schema.ts'
-import type { FileState } from '../host/files.ts'
+import type { FileState } from '../host/host.ts'
 import type { Batch, FileWrite } from './transport.ts'
 
 /** What is never watched or synced, whatever the rules say: version control, devkit's own, what programs generate, what editors put beside a file while they save it. */
