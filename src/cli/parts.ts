@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import ci from '../../profiles/ci.ts'
 import debug from '../../profiles/debug.ts'
 import dev from '../../profiles/dev.ts'
@@ -47,6 +47,8 @@ export async function openParts(io: Io, command: string): Promise<Parts> {
   const home = io.env['HOME'] || homedir()
   const address = await engineAddress(io.env, machine.engine, home)
   const exec = makeExec({ tools: machine.tools, env: programEnv(io.env, machine.tools, address) })
+  const named = (io.env['KUBECONFIG'] ?? '').split(delimiter).filter(Boolean)
+  const userKubeconfigs = named.length > 0 ? named : [join(home, '.kube', 'config')]
   let opened: Promise<Engine> | undefined
   const engine = (): Promise<Engine> => {
     opened ??= openEngine(address)
@@ -66,7 +68,8 @@ export async function openParts(io: Io, command: string): Promise<Parts> {
     stateDirectory: machine.stateDirectory,
     nodeImage: machine.nodeImage,
     mirrors: machine.mirrors,
-    userKubeconfig: io.env['KUBECONFIG']?.split(':')[0] || join(home, '.kube', 'config'),
+    userKubeconfig: userKubeconfigs[0] ?? '',
+    userKubeconfigs,
   }
   return { ...parts, host: parts, tools: makeToolbox(parts), openKube }
 }

@@ -7,6 +7,7 @@ import type { Scope } from '../lib/scope.ts'
 import type { ServicePlan } from '../plan/plan.ts'
 import { difference, type Mapped, neverSynced, targetOf as targetPath } from '../sync/mapping.ts'
 import { SyncGone, type SyncSession } from '../sync/transport.ts'
+import { transportOf } from '../toolbox.ts'
 import type { EngineRun } from './environment.ts'
 import { problemEvent, runStep } from './step.ts'
 import { imageFile, type Running, targetOf } from './up.ts'
@@ -201,7 +202,7 @@ export class Sessions {
     if (open) return open
     const { parts } = this.#run
     const opening = runStep({ bus: this.#run.bus, signal: this.#scope.signal }, `stream/${node}`, (step) =>
-      parts.tools.transport.open({ node, kube: this.#state.kube }, step),
+      transportOf(parts.tools, this.#state.cluster).open({ node, kube: this.#state.kube }, step),
     )
     this.#streams.set(node, opening)
     opening.then(
