@@ -1,34 +1,38 @@
-import { join, posix, relative, sep } from 'node:path'
+import { isAbsolute, join, posix, relative, sep } from 'node:path'
 import type { SyncRule } from '../config/schema.ts'
-import type { FileState } from '../host/host.ts'
-import type { Batch, FileWrite } from './transport.ts'
 
 /** What is never watched or synced, whatever the rules say: version control, devkit's own, what programs generate, what editors put beside a file while they save it. */
 export const neverSynced =
   /(^|[/\\])(\.git|\.hg|\.svn|\.devkit|node_modules|__pycache__|\.DS_Store|4913|\.#[^/\\]+|#[^/\\]+#|\.goutputstream-[^/\\]+|\.subl[0-9a-f]+\.tmp)([/\\]|$)|~$|(^|[/\\])\.[^/\\]+\.sw[a-px]{1,2}$|___jb_(tmp|old|bak)___$/
 
-/** A file of the working tree and where it goes. `source` is absolute, `target` a path in the container. */
-export interface Mapped {
-  readonly source: string
-  readonly target: string
-  readonly state: FileState
+/** A sync rule with its questions answered: where it begins, where it leads, what it leaves out. */
+export interface Mapping {
+  readonly rule: SyncRule
+  /** File or directory, absolute. */
+  readonly from: string
+  /** Absolute path in the container, without a slash at its end. */
+  readonly to: string
+  /** Whether a path below `from` (relative to it, `/` between names) is never synced. */
+  readonly ignored: (path: string, directory: boolean) => boolean
 }
 
-/** Where a path (absolute) goes by a rule. */
-export function targetOf(rule: SyncRule, directory: string, path: string): string {
-  return posix.join(rule.to, relative(join(directory, rule.from), path).split(sep).join('/'))
+/** Where a path of this machine goes; undefined when the mapping has no word about it. */
+export function targetOf({ from, to, ignored }: Mapping, path: string): string | undefined {
+  const below = relative(from, path).split(sep).join('/')
+  if (below === '..' || below.startsWith('../') || isAbsolute(below)) return undefined
+  if (below !== '' && (neverSynced.test(below) || ignored(below, false))) return undefined
+  return posix.join(to, below)
 }
 
-/** What has to be sent so that a container that has `has` (target → hash) has `wanted`. Targets of `has` that are gone are deleted. */
-export function difference(wanted: ReadonlyMap<string, Mapped>, has: ReadonlyMap<string, string>): Omit<Batch, 'roots'> {
-  const writes: FileWrite[] = []
-  for (const [target, { source, state }] of wanted) {
-    if (has.get(target) === state.hash) continue
-    writes.push(
-      state.kind === 'link'
-        ? { kind: 'link', target, to: state.to }
-        : { kind: 'file', target, source, mode: state.mode, bytes: state.bytes },
-    )
-  }
-  return { writes, deletes: [...has.keys()].filter((target) => !wanted.has(target)) }
+/** Where a path of the container comes from. */
+export function sourceOf({ from, to }: Mapping, target: string): string | undefined {
+  if (target === to) return from
+  const prefix = to === '/' ? to : `${to}/`
+  return target.startsWith(prefix) ? join(from, target.slice(prefix.length)) : undefined
+}
+
+/** `to` of a rule as paths are compared with it. */
+export function plainTarget(to: string): string {
+  const plain = posix.normalize(to)
+  return plain.length > 1 ? plain.replace(/\/+$/, '') : plain
 }

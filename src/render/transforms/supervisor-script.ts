@@ -23,7 +23,7 @@ pass() {
 }
 trap 'pass HUP 129' HUP; trap 'pass INT 130' INT; trap 'pass QUIT 131' QUIT; trap 'pass TERM 143' TERM
 trap 'pass USR1 138' USR1; trap 'pass USR2 140' USR2; trap 'pass WINCH 156' WINCH
-rm -f "$dir/ask" "$dir/again" "$dir/open" "$dir"/started.*
+rm -f "$dir/ask" "$dir/again" "$dir/open" "$dir/pid" "$dir"/started.*
 mkfifo -m 0666 "$dir/ask" 2>/dev/null || {
   echo 'devkit: no FIFO can be made here: the program runs without a supervisor' >&2
   trap - HUP INT QUIT TERM USR1 USR2 WINCH; exec "$@"

@@ -14,6 +14,9 @@ export const ownDirectory = '/.devkit/own'
 /** The FIFO of a supervisor, in the container. It takes `go` and `restart N`. */
 export const askFifo = `${ownDirectory}/ask`
 
+/** The file that is there, in the container, as soon as the program has been started. */
+export const pidFile = `${ownDirectory}/pid`
+
 /** The file that is there, in the container, when the program runs that was started by `go` ('0') or by `restart N`. */
 export function startedFile(number: string): string {
   return `${ownDirectory}/started.${number}`

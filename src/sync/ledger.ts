@@ -1,0 +1,73 @@
+import { join } from 'node:path'
+import type { Files } from '../host/host.ts'
+import { type Contents, type Paths, unknown } from './tree.ts'
+
+/**
+ * What is remembered of a container beyond this process: a file of lines, each a path and what is at it. What is going to be written is in
+ * it before it is written, as `unknown`: a devkit that is killed in between leaves nothing that it would later take for right.
+ */
+export class Ledger {
+  readonly #files: Pick<Files, 'append' | 'writePrivate'>
+  readonly #file: string
+  readonly #paths: Paths
+
+  private constructor(files: Pick<Files, 'append' | 'writePrivate'>, file: string, paths: Paths) {
+    this.#files = files
+    this.#file = file
+    this.#paths = paths
+  }
+
+  /** Reads what is remembered of a container over `has`, what its image holds. `known` says whether anything was. */
+  static async open(
+    files: Pick<Files, 'append' | 'writePrivate' | 'readText'>,
+    file: string,
+    { paths, has }: { readonly paths: Paths; readonly has: Contents },
+  ): Promise<{ readonly ledger: Ledger; readonly known: boolean }> {
+    const ledger = new Ledger(files, file, paths)
+    const text = await files.readText(file)
+    if (text === undefined) return { ledger, known: false }
+    const touched = new Set<number>()
+    for (const line of text.split('\n')) {
+      const [content, path] = parse(line)
+      if (path === undefined) continue
+      const number = paths.of(path)
+      has.set(number, content)
+      touched.add(number)
+    }
+    // shorter by all that was written since
+    await files.writePrivate(
+      file,
+      linesOf([...touched], paths, (number) => has.get(number)),
+    )
+    return { ledger, known: true }
+  }
+
+  /** Before a push: what is at these paths is not known until it is acknowledged. */
+  async intend(numbers: readonly number[]): Promise<void> {
+    await this.record(numbers, () => unknown)
+  }
+
+  /** What is at these paths now. */
+  async record(numbers: readonly number[], content: (number: number) => number): Promise<void> {
+    await this.#files.append(this.#file, linesOf(numbers, this.#paths, content))
+  }
+}
+
+/** The file that remembers a container. */
+export function ledgerFile(directory: string, namespace: string, containerId: string): string {
+  return join(directory, '.devkit', 'containers', namespace, `${containerId}.jsonl`)
+}
+
+function linesOf(numbers: readonly number[], paths: Paths, content: (number: number) => number): string {
+  return numbers.map((number) => `${JSON.stringify([content(number), paths.name(number)])}\n`).join('')
+}
+
+/** A line that was cut off by the end of its writer says nothing. */
+function parse(line: string): readonly [number, string | undefined] {
+  try {
+    const [content, path] = JSON.parse(line) as [number, string]
+    return [content, path]
+  } catch {
+    return [unknown, undefined]
+  }
+}

@@ -1,0 +1,124 @@
+import { posix } from 'node:path'
+import type { Files } from '../host/host.ts'
+import { mapLimited } from '../lib/async.ts'
+import { type Mapping, neverSynced, sourceOf, targetOf } from './mapping.ts'
+import { absent, Contents, directory, Paths, shortHash } from './tree.ts'
+
+type Reading = Pick<Files, 'stateOf' | 'treeOf' | 'entryAt'>
+
+/** What the containers of a service are to hold: the working tree as the service's sync rules map it. */
+export class WorkingTree {
+  readonly paths = new Paths()
+  readonly mappings: readonly Mapping[]
+  #wanted = new Contents()
+  readonly #files: Reading
+
+  constructor(mappings: readonly Mapping[], files: Reading) {
+    this.mappings = mappings
+    this.#files = files
+  }
+
+  /** What is to be at each target. */
+  get wanted(): Contents {
+    return this.#wanted
+  }
+
+  /** Targets of the rules: nothing is written that is not below one. */
+  get roots(): readonly string[] {
+    return [...new Set(this.mappings.map(({ to }) => to))]
+  }
+
+  /** The mapping that a target is under, the last where several are. */
+  mappingOf(target: string): Mapping | undefined {
+    return this.mappings.findLast((mapping) => sourceOf(mapping, target) !== undefined)
+  }
+
+  /** Where what is at a target comes from. */
+  sourceOf(target: string): string | undefined {
+    const mapping = this.mappingOf(target)
+    return mapping && sourceOf(mapping, target)
+  }
+
+  /** Reads everything anew. Returns the numbers of the targets that are otherwise than before. */
+  async read(): Promise<readonly number[]> {
+    const wanted = new Contents()
+    // empty directories are known only from their making: what was seen of them stays while they are there
+    for (let number = 0; number < this.paths.count; number++)
+      if (this.#wanted.get(number) === directory && (await this.#isDirectory(this.paths.name(number))))
+        wanted.set(number, directory)
+    for (const mapping of this.mappings) {
+      const { from, to, ignored } = mapping
+      const single = await this.#files.entryAt(from)
+      if (single?.kind === 'directory') {
+        const skip = (path: string, isDirectory: boolean): boolean => neverSynced.test(path) || ignored(path, isDirectory)
+        for (const [path, { hash }] of await this.#files.treeOf(from, skip))
+          wanted.set(this.paths.of(posix.join(to, path)), shortHash(hash))
+      } else if (single) {
+        const state = await this.#files.stateOf(from)
+        if (state) wanted.set(this.paths.of(to), shortHash(state.hash))
+      }
+    }
+    const changed = [...wanted.differing(this.#wanted)]
+    this.#wanted = wanted
+    return changed
+  }
+
+  /** Looks at what is at these paths of this machine now, and below them. Returns the numbers of the targets that they are. */
+  async update(changed: readonly string[]): Promise<readonly number[]> {
+    const touched = new Set<number>()
+    for (const path of changed) await this.#touched(path, touched)
+    const states = await mapLimited(
+      [...touched],
+      16,
+      async (number) => [number, await this.#contentFor(this.paths.name(number))] as const,
+    )
+    for (const [number, content] of states) this.#wanted.set(number, content)
+    return [...touched]
+  }
+
+  async #touched(path: string, touched: Set<number>): Promise<void> {
+    const entry = await this.#files.entryAt(path)
+    for (const mapping of this.mappings) {
+      const target = targetOf(mapping, path)
+      if (target === undefined) continue
+      const own = this.paths.of(target)
+      touched.add(own)
+      // what was below it: a directory that went, or became a file; a file that was one has nothing below it
+      const wasFile = entry?.kind === 'file' && this.#wanted.get(own) > directory
+      for (const number of wasFile ? [] : this.paths.below(target)) touched.add(number)
+      if (entry?.kind !== 'directory') continue
+      const skip = (below: string, isDirectory: boolean): boolean => {
+        const whole = targetOf(mapping, `${path}/${below}`)
+        return whole === undefined || mapping.ignored(posix.relative(mapping.to, whole), isDirectory)
+      }
+      for (const below of (await this.#files.treeOf(path, skip)).keys()) touched.add(this.paths.of(posix.join(target, below)))
+    }
+  }
+
+  /** Of two rules with the same target the last that has something there counts. */
+  async #contentFor(target: string): Promise<number> {
+    for (const mapping of this.mappings.toReversed()) {
+      const source = sourceOf(mapping, target)
+      if (source === undefined || targetOf(mapping, source) === undefined) continue
+      const state = await this.#files.stateOf(source)
+      if (state) return shortHash(state.hash)
+      if (
+        target !== mapping.to &&
+        (await this.#files.entryAt(source))?.kind === 'directory' &&
+        (await this.#isEmpty(mapping, source))
+      )
+        return directory
+    }
+    return absent
+  }
+
+  async #isEmpty(mapping: Mapping, source: string): Promise<boolean> {
+    const skip = (path: string): boolean => targetOf(mapping, `${source}/${path}`) === undefined
+    return (await this.#files.treeOf(source, skip)).size === 0
+  }
+
+  async #isDirectory(target: string): Promise<boolean> {
+    const source = this.sourceOf(target)
+    return source !== undefined && (await this.#files.entryAt(source))?.kind === 'directory'
+  }
+}
