@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import type { ExecResult, FileState, Host } from '../host/host.ts'
+import type { FileState } from '../host/files.ts'
+import type { ExecResult, Host } from '../host/host.ts'
 import { DevkitError } from '../lib/errors.ts'
 import { type Builder, type BuildRequest, projectLabel } from './builder.ts'
 import { contextFiles } from './context.ts'

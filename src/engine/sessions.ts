@@ -1,96 +1,127 @@
-import { join, relative, sep } from 'node:path'
+import { join } from 'node:path'
+import type { SyncRule } from '../config/schema.ts'
 import { statusOf } from '../deploy/diagnosis/diagnosis.ts'
+import { delay } from '../lib/async.ts'
 import { DevkitError } from '../lib/errors.ts'
 import { gitIgnoreRules, ignoring } from '../lib/ignore.ts'
-import type { KubeObject } from '../lib/objects.ts'
-import type { Scope } from '../lib/scope.ts'
-import type { ServicePlan } from '../plan/plan.ts'
-import { difference, type Mapped, neverSynced, targetOf as targetPath } from '../sync/mapping.ts'
-import { SyncGone, type SyncSession } from '../sync/transport.ts'
-import { transportOf } from '../toolbox.ts'
+import type { Container, KubeObject, PodSpec } from '../lib/objects.ts'
+import { Scope } from '../lib/scope.ts'
+import type { Plan, ServicePlan } from '../plan/plan.ts'
+import { commandOf, isGated, isSupervised, leaseName } from '../render/transforms/supervisor.ts'
+import type { ServiceTarget } from '../render/transforms/transforms.ts'
+import { inferRestart, type RestartChoice } from '../sync/infer-restart.ts'
+import { ledgerFile } from '../sync/ledger.ts'
+import { type Mapping, plainTarget, targetOf as targetPath } from '../sync/mapping.ts'
+import { Replica } from '../sync/replica.ts'
+import type { ContainerRef } from '../sync/transport.ts'
+import { Contents, shortHash } from '../sync/tree.ts'
+import { WorkingTree } from '../sync/working-tree.ts'
+import { runIn } from './command.ts'
+import { ContainerSession } from './container-session.ts'
 import type { EngineRun } from './environment.ts'
-import { problemEvent, runStep } from './step.ts'
+import { problemEvent } from './step.ts'
+import { Streams } from './streams.ts'
 import { imageFile, type Running, targetOf } from './up.ts'
 
-/** A running container of a synced service, and which content it has: target → hash. */
-interface Container {
-  readonly id: string
-  readonly pod: string
-  readonly node: string
-  readonly has: Map<string, string>
+const beatMs = 1000
+
+/** A synced service and its containers. */
+interface Synced {
+  readonly plan: ServicePlan
+  /** What its containers' sessions depend on: another key, other sessions. */
+  readonly key: string
+  readonly target: ServiceTarget
+  readonly tree: WorkingTree
+  /** By container id. */
+  readonly sessions: Map<string, ContainerSession>
+  readonly refs: Map<string, ContainerRef>
+  /** Containers whose session is being made. */
+  readonly entering: Set<string>
+  /** What images hold, by reference. */
+  readonly images: Map<string, Promise<Contents>>
+  /** Looks at the working tree go one after the other. */
+  reading: Promise<void>
+  /** When a pod was replaced for a restart, as `performance.now()`. */
+  replacedAt: number | undefined
+  /** What was told of the restarts. */
+  told: string
 }
 
 /**
- * Keeps every running container of the synced services equal to the working tree. One stream per node; a container that is new
- * (rollout, crash, scale) gets the whole difference between its image and the tree.
+ * Keeps every running container of the synced services equal to the working tree, whatever happens to them.
+ *
+ *   a save ───────────► the tree looks at these paths ─┐
+ *   a new container ──► image, ledger, probe ──────────┴─► each container's own session sends it what it lacks
  */
 export class Sessions {
-  #running: Running | undefined
-  #following: Disposable | undefined
   readonly #run: EngineRun
   readonly #scope: Scope
-  readonly #containers = new Map<string, Container>()
-  readonly #streams = new Map<string, Promise<SyncSession>>()
-  /** Changes of one service go one after the other; services do not wait for each other. */
-  readonly #queues = new Map<string, Promise<unknown>>()
+  readonly #streams: Streams
+  readonly #rebuild: (service: string) => void
+  readonly #services = new Map<string, Synced>()
+  readonly #listeners = new Set<() => void>()
+  #running: Running | undefined
+  #following: Disposable | undefined
+  #beating: Promise<unknown> | undefined
 
-  constructor(run: EngineRun, scope: Scope) {
+  /** `rebuild` is asked for a service whose program can be started anew in no other way. */
+  constructor(run: EngineRun, scope: Scope, rebuild: (service: string) => void = () => undefined) {
     this.#run = run
     this.#scope = scope
+    this.#rebuild = rebuild
+    // ends after the sessions, so that a lease can be taken back
+    const streamScope = new Scope()
+    const kube = () => this.#state.kube
+    this.#streams = new Streams(run, streamScope, { transport: run.parts.tools.transport, kube })
     scope.defer(async () => {
       this.#following?.[Symbol.dispose]()
-      await Promise.all(this.#queues.values())
+      await this.#beating
+      await streamScope.close()
+      const sessions = [...this.#services.values()].flatMap((service) => [...service.sessions.values()])
+      await Promise.all(sessions.map((session) => session.idle()))
+      await Promise.all([...this.#services.values()].map(({ reading }) => reading))
     })
   }
 
-  /** Follows this state of the environment from now on; open streams are kept. */
+  /** Follows this state of the environment from now on; open streams, and sessions that need not change, are kept. */
   attach(running: Running): void {
+    if (this.#scope.signal.aborted) return
     this.#running = running
+    const { plan, source, live } = running
+    for (const [name, service] of this.#services)
+      if (!plan.services.some((candidate) => candidate.name === name && candidate.sync.length > 0)) this.#forget(name, service)
+    for (const service of plan.services) if (service.sync.length > 0) this.#begin(plan, service, targetOf(source, service))
+    this.#beating ??= this.#beat(running.cluster.nodes, leaseName(plan.namespace))
     this.#following?.[Symbol.dispose]()
-    this.#following = this.#followContainers(running)
+    this.#following = live.onChange(() => this.#look())
+    this.#look()
   }
 
   /** Paths (absolute) of the working tree changed. `firstEvent` is in ms since the epoch. */
-  changed(service: string, _paths: readonly string[], firstEvent: number): void {
-    const found = this.#running?.plan.services.find(({ name }) => name === service)
-    if (found) void this.#queue(found, firstEvent)
+  changed(service: string, paths: readonly string[], firstEvent: number): void {
+    const synced = this.#services.get(service)
+    if (!synced) return
+    this.#read(synced, async () => this.#mark(synced, await synced.tree.update(paths), firstEvent))
+    void this.#wakeCrashed(synced).catch((thrown: unknown) => this.#tell(thrown))
   }
 
   /** Compares the whole tree of the service with its containers: events may have been lost. */
   reread(service: string): void {
-    this.changed(service, [], Date.now())
+    const synced = this.#services.get(service)
+    if (synced) this.#read(synced, async () => this.#mark(synced, await synced.tree.read(), Date.now()))
   }
 
-  /** Resolves when every running container of the service holds the working tree, or the signal aborts. */
-  async synced(service: string, _signal: AbortSignal): Promise<void> {
-    await this.#queues.get(service)
-  }
-
-  #queue(service: ServicePlan, since: number): Promise<void> {
-    const before = this.#queues.get(service.name) ?? Promise.resolve()
-    const work = before.then(() => this.#sync(service, since))
-    const told = work.catch((thrown: unknown) => {
-      if (!this.#scope.signal.aborted) this.#run.bus.emit(problemEvent(thrown))
-    })
-    this.#queues.set(service.name, told)
-    return told
-  }
-
-  /** Looks for containers that are new; they get the whole difference. */
-  #followContainers({ plan, live }: Running): Disposable {
-    const services = plan.services.filter(({ sync }) => sync.length > 0)
-    const seen = new Map<string, string>()
-    const look = (): void => {
-      for (const service of services) {
-        const ids = this.#containerIds(service).join()
-        if (seen.get(service.name) === ids) continue
-        seen.set(service.name, ids)
-        void this.#queue(service, Date.now())
-      }
+  /** Resolves when every running container of the service holds the working tree. @throws the signal's reason when it aborts first */
+  async synced(service: string, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      signal.throwIfAborted()
+      const synced = this.#services.get(service)
+      if (!synced) return
+      const changed = this.#nextChange(signal)
+      const current = this.#containers(synced).every(({ id }) => synced.sessions.get(id)?.isCurrent)
+      if (current) return
+      await changed
     }
-    const following = live.onChange(look)
-    look()
-    return following
   }
 
   get #state(): Running {
@@ -98,125 +129,298 @@ export class Sessions {
     return this.#running
   }
 
-  #pods(service: ServicePlan): readonly KubeObject[] {
-    const workload = this.#state.live.get(targetOf(this.#state.source, service).workload)
+  #nextChange(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#listeners.delete(done)
+        signal.removeEventListener('abort', done)
+        resolve()
+      }
+      this.#listeners.add(done)
+      signal.addEventListener('abort', done, { once: true })
+    })
+  }
+
+  #notify(): void {
+    for (const listener of [...this.#listeners]) listener()
+  }
+
+  #tell(thrown: unknown): void {
+    if (!this.#scope.signal.aborted) this.#run.bus.emit(problemEvent(thrown))
+  }
+
+  #begin(plan: Plan, service: ServicePlan, target: ServiceTarget): void {
+    const key = JSON.stringify([service.sync, service.build?.context, target, plan.ignore, plan.directory])
+    const before = this.#services.get(service.name)
+    if (before?.key === key) return
+    if (before) this.#forget(service.name, before)
+    const tree = new WorkingTree(
+      service.sync.map((rule) => mappingFor(plan, rule)),
+      this.#run.parts.host.files,
+    )
+    const synced: Synced = {
+      plan: service,
+      key,
+      target,
+      tree,
+      sessions: new Map(),
+      refs: new Map(),
+      entering: new Set(),
+      images: new Map(),
+      reading: Promise.resolve(),
+      replacedAt: undefined,
+      told: '',
+    }
+    this.#services.set(service.name, synced)
+    this.#read(synced, async () => void (await tree.read()))
+  }
+
+  #forget(name: string, { sessions }: Synced): void {
+    this.#services.delete(name)
+    for (const session of sessions.values()) session.stop()
+    sessions.clear()
+  }
+
+  #read(synced: Synced, look: () => Promise<void>): void {
+    synced.reading = synced.reading.then(look).catch((thrown: unknown) => this.#tell(thrown))
+  }
+
+  #mark({ sessions }: Synced, numbers: readonly number[], since: number): void {
+    if (numbers.length > 0) for (const session of sessions.values()) session.changed(numbers, since)
+  }
+
+  #pods({ target }: Synced): readonly KubeObject[] {
+    const workload = this.#state.live.get(target.workload)
     return workload ? this.#state.live.podsOf(workload) : []
   }
 
-  #containerIds(service: ServicePlan): readonly string[] {
-    const { container } = targetOf(this.#state.source, service)
-    return this.#pods(service).flatMap((pod) => runningId(pod, container) ?? [])
+  #containers(synced: Synced): readonly { readonly pod: KubeObject; readonly id: string }[] {
+    return this.#pods(synced).flatMap((pod) => {
+      const id = runningId(pod, synced.target.container)
+      return id === undefined ? [] : [{ pod, id }]
+    })
   }
 
-  async #sync(service: ServicePlan, since: number): Promise<void> {
-    const { container } = targetOf(this.#state.source, service)
-    const wanted = await this.#wanted(service)
-    await Promise.all(
-      this.#pods(service).map(async (pod) => {
-        const id = runningId(pod, container)
-        if (id === undefined) return
-        const known = this.#containers.get(id) ?? (await this.#enter(service, pod, id))
-        const batch = difference(wanted, known.has)
-        if (batch.writes.length === 0 && batch.deletes.length === 0) return
-        const step = { signal: this.#scope.signal, say: () => undefined }
-        try {
-          const session = await this.#stream(known.node)
-          const reference = { id, namespace: pod.metadata.namespace ?? '', pod: pod.metadata.name, name: container }
-          const roots = service.sync.map(({ to }) => to)
-          const ack = await session.push(reference, { roots, ...batch }, step)
-          const { files, bytes, deleted, sent, refused } = ack
-          for (const [target, hash] of sent) known.has.set(target, hash)
-          for (const target of batch.deletes) if (!refused.some((one) => one.target === target)) known.has.delete(target)
-          const result = { files, bytes, deleted, ms: Date.now() - since }
-          this.#run.bus.emit({ type: 'synced', service: service.name, container, pod: pod.metadata.name, ...result })
-          if (refused[0])
-            throw new DevkitError('SYNC-102', {
-              message: `A file could not be synced: ${refused[0].why}.`,
-              hint: 'Check that the path can be written in the container.',
-              detail: refused.map(({ why }) => why).join('\n'),
-              service: service.name,
-            })
-        } catch (thrown) {
-          // a container that has ended meanwhile is followed by another, which gets everything
-          if (
-            runningId(this.#state.live.get(`Pod/${pod.metadata.name}`) ?? pod, container) !== id ||
-            (thrown instanceof SyncGone && thrown.reason === 'ended')
-          )
-            this.#containers.delete(id)
-          else throw thrown
-        }
-      }),
-    )
+  /** Containers that are new get a session; those that are gone lose theirs. */
+  #look(): void {
+    const { live } = this.#state
+    for (const synced of this.#services.values()) {
+      const containers = this.#containers(synced)
+      for (const { pod, id } of containers) {
+        if (synced.sessions.has(id) || synced.entering.has(id)) continue
+        synced.entering.add(id)
+        void this.#enter(synced, pod, id)
+          .catch((thrown: unknown) => this.#tell(thrown))
+          .finally(() => synced.entering.delete(id))
+      }
+      if (containers.length === 0) continue
+      for (const [id, { pod: name }] of synced.refs) {
+        const pod = live.get(`Pod/${name}`)
+        const now = pod && runningId(pod, synced.target.container)
+        if (pod === undefined || (now !== undefined && now !== id)) this.#drop(synced, id)
+      }
+    }
+    this.#notify()
   }
 
-  /** What the working tree says that a container of the service holds. */
-  async #wanted(service: ServicePlan): Promise<ReadonlyMap<string, Mapped>> {
+  #drop(synced: Synced, id: string): void {
+    synced.sessions.get(id)?.stop()
+    synced.sessions.delete(id)
+    synced.refs.delete(id)
+    void this.#run.parts.host.files.removeFile(this.#ledgerFile(id)).catch((thrown: unknown) => this.#tell(thrown))
+    this.#notify()
+  }
+
+  #ledgerFile(id: string): string {
     const { plan } = this.#state
-    const { files } = this.#run.parts.host
-    const wanted = new Map<string, Mapped>()
-    for (const rule of service.sync) {
-      const root = join(plan.directory, rule.from)
-      const ignored = ignoring(gitIgnoreRules(rule.ignore))
-      const byConfig = ignoring(gitIgnoreRules(plan.ignore))
-      const single = await files.stateOf(root)
-      const tree = single
-        ? new Map([['', single]])
-        : await files.treeOf(root, (path, directory) => {
-            const whole = relative(plan.directory, join(root, path)).split(sep).join('/')
-            return neverSynced.test(path) || ignored(path, directory) || byConfig(whole, directory)
-          })
-      for (const [path, state] of tree) {
-        const source = join(root, path)
-        wanted.set(targetPath(rule, plan.directory, source), { source, target: targetPath(rule, plan.directory, source), state })
-      }
-    }
-    return wanted
+    return ledgerFile(plan.directory, plan.namespace, id)
   }
 
-  /** A container that is new to us holds what its image holds; of an unknown image nothing is known. */
-  async #enter(service: ServicePlan, pod: KubeObject, id: string): Promise<Container> {
-    const { plan, source } = this.#state
-    const { container } = targetOf(source, service)
-    const spec = pod['spec'] as {
-      readonly nodeName?: string
-      readonly containers: readonly { readonly name: string; readonly image: string }[]
-    }
-    const reference = spec.containers.find(({ name }) => name === container)?.image ?? ''
-    const inImage = (await this.#run.parts.host.files.readJson<Record<string, string>>(imageFile(plan, reference))) ?? {}
-    const has = new Map<string, string>()
-    for (const rule of service.sync) {
-      const ignored = ignoring(gitIgnoreRules(rule.ignore))
-      for (const [path, hash] of Object.entries(inImage)) {
-        const source = join(plan.directory, service.build?.context ?? '', path)
-        const inside = source === join(plan.directory, rule.from) || source.startsWith(`${join(plan.directory, rule.from)}/`)
-        if (inside && !neverSynced.test(path) && !ignored(path)) has.set(targetPath(rule, plan.directory, source), hash)
-      }
-    }
-    const known: Container = { id, pod: pod.metadata.name, node: spec.nodeName ?? '', has }
-    this.#containers.set(id, known)
-    return known
-  }
-
-  #stream(node: string): Promise<SyncSession> {
-    const open = this.#streams.get(node)
-    if (open) return open
-    const { parts } = this.#run
-    const opening = runStep({ bus: this.#run.bus, signal: this.#scope.signal }, `stream/${node}`, (step) =>
-      transportOf(parts.tools, this.#state.cluster).open({ node, kube: this.#state.kube }, step),
-    )
-    this.#streams.set(node, opening)
-    opening.then(
-      (session) => {
-        this.#scope.use(session)
-        void session.closed.finally(() => this.#streams.delete(node))
+  async #enter(synced: Synced, pod: KubeObject, id: string): Promise<void> {
+    const { plan, target, tree } = synced
+    const spec = pod['spec'] as PodSpec & { readonly nodeName?: string }
+    const container = spec.containers.find(({ name }) => name === target.container)
+    const namespace = pod.metadata.namespace ?? this.#state.plan.namespace
+    if (!container) return
+    const [held, choices] = await Promise.all([
+      this.#heldBy(synced, container),
+      this.#choicesFor(synced, container),
+      synced.reading,
+    ])
+    if (this.#services.get(plan.name) !== synced || synced.sessions.has(id)) return
+    this.#tellChoices(synced, choices)
+    const ref: ContainerRef = { id, pod: pod.metadata.name, namespace, name: target.container }
+    const replica = new Replica(ref, spec.nodeName ?? '', held)
+    const { signal } = this.#scope
+    const session = new ContainerSession({
+      run: { bus: this.#run.bus, signal },
+      files: this.#run.parts.host.files,
+      service: plan.name,
+      tree,
+      replica,
+      ledgerFile: this.#ledgerFile(id),
+      stream: () => this.#streams.to(replica.node),
+      supervision: isGated(container) ? 'gated' : isSupervised(container) ? 'supervised' : 'none',
+      choices,
+      command: (command) => runIn(this.#state.kube, ref, { service: plan.name, command }, signal),
+      replacePod: async () => {
+        synced.replacedAt ??= performance.now()
+        await this.#state.kube.remove({ apiVersion: 'v1', kind: 'Pod', name: ref.pod, namespace }, signal)
       },
-      () => this.#streams.delete(node),
+      cannotRestart: () => this.#cannotRestart(synced),
+      changedMeanwhile: (paths) => this.changed(plan.name, paths, Date.now()),
+      onEnd: () => this.#drop(synced, id),
+      onChange: () => {
+        this.#tellReplaced(synced, session, ref)
+        this.#notify()
+      },
+    })
+    synced.sessions.set(id, session)
+    synced.refs.set(id, ref)
+    session.go()
+  }
+
+  /** What a container of the image holds at its beginning: what the build read, but for what volumes hide. */
+  async #heldBy(synced: Synced, container: Container): Promise<Contents> {
+    const { tree, images, plan } = synced
+    const reference = container.image ?? ''
+    const image = images.get(reference) ?? this.#imageContents(tree, plan, reference)
+    images.set(reference, image)
+    const held = (await image).copy()
+    const mounts = ((container['volumeMounts'] as readonly { readonly mountPath: string }[] | undefined) ?? []).map(
+      ({ mountPath }) => plainTarget(mountPath),
     )
-    return opening
+    for (let number = 0; number < tree.paths.count; number++) {
+      const name = tree.paths.name(number)
+      if (mounts.some((mount) => name === mount || name.startsWith(`${mount}/`))) held.set(number, 0)
+    }
+    return held
+  }
+
+  async #imageContents(tree: WorkingTree, service: ServicePlan, reference: string): Promise<Contents> {
+    const { plan } = this.#state
+    const contents = new Contents()
+    const files = await this.#run.parts.host.files.readJson<Record<string, string>>(imageFile(plan, reference))
+    for (const [path, hash] of Object.entries(files ?? {})) {
+      const source = join(plan.directory, service.build?.context ?? '', path)
+      for (const mapping of tree.mappings) {
+        const target = targetPath(mapping, source)
+        if (target !== undefined) contents.set(tree.paths.of(target), shortHash(hash))
+      }
+    }
+    return contents
+  }
+
+  async #choicesFor({ plan, tree }: Synced, container: Container): Promise<readonly RestartChoice[]> {
+    const command = commandOf(container) ?? (await this.#commandOfImage(container))
+    const inferred = inferRestart(
+      command,
+      tree.mappings.map(({ to }) => to),
+    )
+    return plan.sync.map(({ restart }) => (restart === undefined ? inferred : { restart, reason: 'the config says so' }))
+  }
+
+  async #commandOfImage({ image = '', ...container }: Container): Promise<readonly string[] | undefined> {
+    const found = await (await this.#run.parts.host.engine()).image(image)
+    const args = container['args'] as readonly string[] | undefined
+    return found && [...found.entrypoint, ...(args ?? found.cmd)]
+  }
+
+  /** What was inferred is shown, so that it can be corrected. */
+  #tellChoices(synced: Synced, choices: readonly RestartChoice[]): void {
+    const { name, sync } = synced.plan
+    const inferred = choices.find((_, index) => sync[index]?.restart === undefined)
+    if (!inferred) return
+    const reason =
+      inferred.restart === 'none'
+        ? `a save does not restart the program: ${inferred.reason}`
+        : `a save restarts the program in place: ${inferred.reason}`
+    if (synced.told === reason) return
+    synced.told = reason
+    this.#run.bus.emit({ type: 'action', service: name, do: 'none', reason })
+  }
+
+  #tellReplaced(synced: Synced, session: ContainerSession, { pod, name: container }: ContainerRef): void {
+    if (synced.replacedAt === undefined || !session.isCurrent || session.hasEnded || session.isLeaving) return
+    const ms = Math.round(performance.now() - synced.replacedAt)
+    synced.replacedAt = undefined
+    this.#run.bus.emit({ type: 'restarted', service: synced.plan.name, pod, container, ms })
+  }
+
+  #cannotRestart({ plan }: Synced): void {
+    const problem = new DevkitError('SYNC-107', {
+      message: `The program of ${plan.name} cannot be restarted in place: ${
+        this.#state.plan.profile.supervise === true
+          ? 'its image has no shell'
+          : `the profile ${this.#state.plan.profileName} does not supervise it`
+      }.`,
+      hint: plan.build
+        ? `Its image is built and rolled out instead. Set services.${plan.name}.sync[].restart to 'none' when it needs no restart.`
+        : `Set services.${plan.name}.sync[].restart to what it needs.`,
+      service: plan.name,
+    })
+    this.#run.bus.emit(problemEvent(problem, 'warning'))
+    if (plan.build) {
+      this.#run.bus.emit({
+        type: 'action',
+        service: plan.name,
+        do: 'rebuild',
+        reason: 'its program cannot be restarted in place',
+      })
+      this.#rebuild(plan.name)
+    }
+  }
+
+  /** The kubelet waits longer and longer before it starts what crashed: after a save a new pod does not. */
+  async #wakeCrashed(synced: Synced): Promise<void> {
+    if (!this.#running) return
+    for (const pod of this.#pods(synced)) {
+      const waiting = statusOf(pod).containerStatuses?.find(({ name }) => name === synced.target.container)?.state?.waiting
+      const replaced = pod.metadata.ownerReferences?.some(({ kind, controller }) => controller === true && kind !== 'Job')
+      if (waiting?.reason !== 'CrashLoopBackOff' || replaced !== true) continue
+      const { name, namespace = this.#state.plan.namespace } = pod.metadata
+      await this.#state.kube.remove({ apiVersion: 'v1', kind: 'Pod', name, namespace }, this.#scope.signal)
+    }
+  }
+
+  /** Tells the supervisors of every node that a watch is here: a beginning program waits for its files. */
+  async #beat(nodes: readonly string[], lease: string): Promise<void> {
+    const { signal } = this.#scope
+    const beat = async (node: string): Promise<void> => {
+      for (let count = 1; !signal.aborted; count++) {
+        const until = Math.floor(Date.now() / 1000) + 60
+        await this.#note(node, lease, `${count} ${until}\n`)
+        await delay(beatMs, signal).catch(() => undefined)
+      }
+      // the engine may be gone: the lease ends by itself then
+      await Promise.race([this.#note(node, lease, undefined), delay(500, new AbortController().signal)])
+    }
+    await Promise.all(nodes.map(beat))
+  }
+
+  async #note(node: string, lease: string, text: string | undefined): Promise<void> {
+    try {
+      const session = await this.#streams.to(node)
+      await session.note?.(lease, text)
+    } catch (thrown) {
+      // a lost stream is opened again; whoever needs it tells
+      if (!(thrown instanceof DevkitError) && !this.#scope.signal.aborted) this.#tell(thrown)
+    }
+  }
+}
+
+function mappingFor(plan: Plan, rule: SyncRule): Mapping {
+  const byRule = ignoring(gitIgnoreRules(rule.ignore))
+  const byConfig = ignoring(gitIgnoreRules(plan.ignore))
+  return {
+    rule,
+    from: join(plan.directory, rule.from),
+    to: plainTarget(rule.to),
+    ignored: (path, directory) => byRule(path, directory) || byConfig(join(rule.from, path), directory),
   }
 }
 
 function runningId(pod: KubeObject, container: string): string | undefined {
   const status = statusOf(pod).containerStatuses?.find(({ name }) => name === container)
-  return status?.state?.running ? status.containerID?.replace(/^containerd:\/\//, '') : undefined
+  return status?.state?.running ? status.containerID?.replace(/^[a-z-]+:\/\//, '') : undefined
 }

@@ -1,0 +1,65 @@
+import type { Kube } from '../kube/kube.ts'
+import { delay } from '../lib/async.ts'
+import { DevkitError } from '../lib/errors.ts'
+import type { Scope } from '../lib/scope.ts'
+import type { SyncSession, SyncTransport } from '../sync/transport.ts'
+import { problemEvent, type Run, runStep } from './step.ts'
+
+const longestPauseMs = 2000
+
+/** One open stream per node, opened anew when it breaks, for as long as `scope` lives. */
+export class Streams {
+  readonly #run: Run
+  readonly #scope: Scope
+  readonly #transport: SyncTransport
+  readonly #kube: () => Kube
+  readonly #open = new Map<string, Promise<SyncSession>>()
+  readonly #lost = new Set<string>()
+
+  constructor(run: Run, scope: Scope, { transport, kube }: { readonly transport: SyncTransport; readonly kube: () => Kube }) {
+    this.#run = run
+    this.#scope = scope
+    this.#transport = transport
+    this.#kube = kube
+  }
+
+  /** The stream into a node, as soon as there is one. @throws the scope's reason when it ends first */
+  to(node: string): Promise<SyncSession> {
+    const open = this.#open.get(node)
+    if (open) return open
+    const opening = this.#untilOpen(node)
+    this.#open.set(node, opening)
+    opening.then(
+      (session) => {
+        const forget = (): void => {
+          if (this.#open.get(node) === opening) this.#open.delete(node)
+        }
+        session.closed.then(forget, forget)
+      },
+      () => this.#open.delete(node),
+    )
+    return opening
+  }
+
+  async #untilOpen(node: string): Promise<SyncSession> {
+    const { signal } = this.#scope
+    const target = { node, kube: this.#kube() }
+    for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+      try {
+        const session = this.#lost.has(node)
+          ? await this.#transport.open(target, { signal, say: () => undefined })
+          : await runStep({ bus: this.#run.bus, signal }, `stream/${node}`, (step) => this.#transport.open(target, step))
+        this.#scope.defer(() => session[Symbol.asyncDispose]())
+        if (this.#lost.delete(node)) this.#run.bus.emit({ type: 'problem.resolved', code: 'SYNC-101', object: `Node/${node}` })
+        return session
+      } catch (thrown) {
+        signal.throwIfAborted()
+        if (!(thrown instanceof DevkitError)) throw thrown
+        if (!this.#lost.has(node))
+          this.#run.bus.emit({ ...problemEvent(thrown, 'warning'), code: 'SYNC-101', object: `Node/${node}` })
+        this.#lost.add(node)
+        await delay(pauseMs, signal)
+      }
+    }
+  }
+}
