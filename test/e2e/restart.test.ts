@@ -1,32 +1,186 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { app } from './tools/app.ts'
+import type { AnyEvent, Run } from './tools/devkit.ts'
 import { useRig } from './tools/rig.ts'
 
-// What a save does to the program, on a real cluster.
+// What a save does to the program, on a real cluster, one test after the other on one environment.
 
-const rig = useRig('t-restart', app({ project: 't-restart' }))
+const sync = (rule: object) => ({ sync: [{ from: 'app/src', to: '/app/src', ...rule }] })
+const rig = useRig('t-restart', app({ project: 't-restart', config: sync({}) }))
 
 interface ContainerState {
   readonly containerID: string
   readonly restartCount: number
 }
 
-function container(): ContainerState {
+function containers(): readonly ContainerState[] {
   const pods = JSON.parse(rig.kubectl('get', 'pods', '-l', 'app=web', '-o', 'json')) as {
-    items: { status: { containerStatuses: ContainerState[] } }[]
+    items: { metadata: { deletionTimestamp?: string }; status: { containerStatuses: ContainerState[] } }[]
   }
-  const found = pods.items[0]?.status.containerStatuses[0]
-  if (!found || pods.items.length !== 1) throw new Error(`there are ${pods.items.length} pods`)
-  return found
+  return pods.items
+    .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+    .flatMap(({ status }) => status.containerStatuses.map(({ containerID, restartCount }) => ({ containerID, restartCount })))
 }
 
 const inContainer = (...command: string[]): string => rig.kubectl('exec', 'deploy/web', '--', ...command)
+const web = (event: AnyEvent): boolean => event['service'] === 'web'
+const startOf = async (url: string): Promise<string> => await rig.fetchSaying(`${url}/start`, '\n')
 
-test('the program runs under the supervisor, and devkit restart-free runs leave it alone', async () => {
+async function watching(work: (run: Run, url: string) => Promise<void>): Promise<void> {
+  await using run = rig.start(['watch'])
+  const opened = await run.next('forward.opened')
+  await run.next('action', ({ reason }) => String(reason).startsWith('watching'))
+  await work(run, String(opened['url']))
+  run.kill('SIGINT')
+  expect(await run.exited).toBe(0)
+}
+
+test('the program runs under the supervisor, and a second up leaves it alone', async () => {
   const { code, problems } = await rig.end(['up'])
   expect({ code, problems }).toEqual({ code: 0, problems: [] })
   expect(inContainer('cat', '/proc/1/comm')).toBe('sh\n')
-  const before = container()
+  const before = containers()
   expect((await rig.end(['up'])).code).toBe(0)
-  expect(container()).toEqual(before)
+  expect(containers()).toEqual(before)
+})
+
+test('a save restarts an interpreted program in place: another start, the same container, its files kept', async () => {
+  await watching(async (run, url) => {
+    expect(
+      run.events.find((event) => event.type === 'action' && String(event['reason']).includes('restarts the program in place')),
+    ).toBeDefined()
+    inContainer('sh', '-c', 'echo mine > /app/src/made-by-the-app')
+    const [before, started] = [containers(), await startOf(url)]
+    rig.write('app/src/page.txt', 'saved\n')
+    expect(await run.next('synced', web)).toMatchObject({ files: 1, restarted: true })
+    await run.next('restarted', web)
+    expect(await rig.fetchSaying(url, 'saved')).toBe('saved\n')
+    expect(await startOf(url)).not.toBe(started)
+    expect(containers()).toEqual(before)
+    expect(inContainer('cat', '/app/src/made-by-the-app')).toBe('mine\n')
+  })
+})
+
+test('what changed while nobody watched is there when watch is: changed, new and deleted files', async () => {
+  rig.write('app/src/page.txt', 'changed in between\n')
+  rig.write('app/src/new/file.txt', 'new\n')
+  await watching(async (_, url) => {
+    await rig.fetchSaying(url, 'changed in between', 10)
+    expect(inContainer('cat', '/app/src/new/file.txt')).toBe('new\n')
+  })
+  rmSync(join(rig.directory, 'app/src/new'), { recursive: true })
+  await watching(async (run) => {
+    expect(run.events.find(({ type }) => type === 'synced')).toMatchObject({ deleted: 2 })
+    expect(inContainer('ls', '/app/src')).toBe('made-by-the-app\npage.txt\n')
+  })
+  await watching(async (run) => expect(run.events.filter(({ type }) => type === 'synced')).toEqual([]))
+})
+
+test('a devkit that was killed in the middle leaves nothing that the next one takes for right', async () => {
+  await using run = rig.start(['watch'])
+  await run.next('action', ({ reason }) => String(reason).startsWith('watching'))
+  for (let index = 0; index < 300; index++) rig.write(`app/src/many/${index}`, `first ${index}`)
+  await run.next('files.changed')
+  run.kill('SIGKILL')
+  await run.exited
+  for (let index = 0; index < 300; index += 2) rig.write(`app/src/many/${index}`, `second ${index}`)
+  await watching(async () => {
+    const there = inContainer('sh', '-c', 'cd /app/src/many && grep -c "" /dev/null; for f in *; do echo "$f $(cat "$f")"; done')
+    const wrong = Array.from({ length: 300 }, (_, index) => `${index} ${index % 2 === 0 ? 'second' : 'first'} ${index}`).filter(
+      (line) => !there.includes(`${line}\n`),
+    )
+    expect(wrong).toEqual([])
+  })
+  rmSync(join(rig.directory, 'app/src/many'), { recursive: true })
+})
+
+test('a new pod answers with the working tree from its first answer on', async () => {
+  await watching(async (run, url) => {
+    rig.write('app/src/page.txt', 'not in the image\n')
+    await run.next('restarted', web)
+    rig.kubectl('delete', 'pod', '-l', 'app=web', '--wait=false')
+    expect(await run.next('stale', web)).toMatchObject({ files: expect.any(Number) })
+    await run.next('synced', web)
+    const answers = new Set<string>()
+    for (const deadline = Date.now() + 8000; Date.now() < deadline; ) {
+      const answer = await fetch(url, { signal: AbortSignal.timeout(2000), headers: { connection: 'close' } })
+        .then((got) => got.text())
+        .catch(() => '')
+      if (answer !== '') answers.add(answer)
+    }
+    expect([...answers]).toEqual(['not in the image\n'])
+    // held back until its files were there: it never had to start anew
+    expect(containers()).toMatchObject([{ restartCount: 0 }])
+  })
+})
+
+test('a program that crashes after a save ends its container with its code, and the next save does not wait for the back-off', async () => {
+  await watching(async (run, url) => {
+    rig.kubectl('exec', 'deploy/web', '--', 'sh', '-c', 'kill -KILL $(cat /.devkit/own/pid)')
+    await run.next('synced', web)
+    const [container] = JSON.parse(rig.kubectl('get', 'pods', '-l', 'app=web', '-o', 'json')).items[0].status.containerStatuses
+    expect(container.lastState.terminated.exitCode).toBe(137)
+    await rig.fetchSaying(url, 'not in the image')
+  })
+})
+
+test('run commands come after the files and before the restart; a failing one is told', async () => {
+  const config = JSON.parse(rig.read('devkit.config.json'))
+  config.services.web.sync[0].run = [
+    { paths: ['*.list'], command: 'sort /app/src/words.list > /app/src/sorted' },
+    { paths: ['broken'], command: ['false'] },
+  ]
+  rig.write('devkit.config.json', JSON.stringify(config))
+  await watching(async (run) => {
+    rig.write('app/src/words.list', 'b\na\n')
+    await run.next('restarted', web)
+    expect(inContainer('cat', '/app/src/sorted')).toBe('a\nb\n')
+    rig.write('app/src/broken', 'x')
+    expect(await run.next('problem')).toMatchObject({
+      code: 'SYNC-112',
+      service: 'web',
+      message: expect.stringContaining('false'),
+    })
+  })
+})
+
+test('restart by signal, by command, with its container, and not at all', async () => {
+  const set = (restart: unknown): void => {
+    const config = JSON.parse(rig.read('devkit.config.json'))
+    config.services.web.sync[0] = { from: 'app/src', to: '/app/src', restart }
+    rig.write('devkit.config.json', JSON.stringify(config))
+  }
+  set({ command: ['touch', '/tmp/told'] })
+  await watching(async (run, url) => {
+    rig.write('app/src/page.txt', 'by command\n')
+    await run.next('restarted', web)
+    expect(inContainer('ls', '/tmp/told')).toBe('/tmp/told\n')
+
+    set('none')
+    await run.next('service.ready', web)
+    const started = await startOf(url)
+    rig.write('app/src/page.txt', 'not at all\n')
+    expect(await run.next('synced', web)).not.toHaveProperty('restarted')
+    await rig.fetchSaying(url, 'not at all')
+    expect(await startOf(url)).toBe(started)
+
+    set('container')
+    await run.next('service.ready', web)
+    const before = containers()
+    rig.write('app/src/page.txt', 'with the container\n')
+    await run.next('restarted', web)
+    await rig.fetchSaying(url, 'with the container')
+    expect(containers()[0]?.containerID).not.toBe(before[0]?.containerID)
+    expect(containers()).toMatchObject([{ restartCount: 0 }])
+
+    set({ signal: 'SIGTERM' })
+    await run.next('service.ready', web)
+    rig.write('app/src/page.txt', 'by signal\n')
+    await run.next('restarted', web)
+    // the program exits on TERM, and its container with it
+    await run.next('stale', web)
+    await rig.fetchSaying(url, 'by signal')
+  })
 })
