@@ -202,7 +202,7 @@ test('10,000 files written at once are all told', async () => {
   await it.watch.reconcile()
   for (const path of await it.told()) told.add(path)
   expect([...told].filter((path) => /f\d+$/.test(path))).toHaveLength(10_000)
-})
+}, 120_000)
 
 /** Ways of saving, each as the editor's own system calls do it. A busy machine may tear these apart, hence the tries. */
 const saves: Readonly<Record<string, (path: string) => void>> = {
