@@ -1,4 +1,5 @@
 import type { Kube } from '../kube/kube.ts'
+import { DevkitError, messageOf } from '../lib/errors.ts'
 import type { KubeObject } from '../lib/objects.ts'
 import type { Scope } from '../lib/scope.ts'
 
@@ -6,6 +7,7 @@ const kinds = [
   ['apps/v1', 'Deployment'],
   ['apps/v1', 'StatefulSet'],
   ['apps/v1', 'DaemonSet'],
+  ['apps/v1', 'ReplicaSet'],
   ['batch/v1', 'Job'],
   ['v1', 'Pod'],
 ] as const
@@ -29,7 +31,14 @@ export class Live {
         }
       }
       const following = follow().catch((thrown: unknown) => {
-        if (!scope.signal.aborted) failure.reject(thrown)
+        if (scope.signal.aborted) return
+        failure.reject(
+          new DevkitError('CLUSTER-104', {
+            message: `The API server does not let ${kind}s be watched: ${messageOf(thrown).replace(/\.$/, '')}.`,
+            hint: 'Look at the credentials of the kubeconfig; `devkit down` and `devkit up` make the cluster anew.',
+            cause: thrown,
+          }),
+        )
       })
       scope.defer(() => following)
     }
@@ -69,17 +78,63 @@ export class Live {
     }
   }
 
-  /** Pods that belong to a workload and are not on their way out, newest first. */
+  /** Pods that belong to a workload and are not on their way out, newest first. Of every rollout: see `currentPodsOf`. */
   podsOf(workload: KubeObject): readonly KubeObject[] {
-    const spec = workload['spec'] as { readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> } }
-    const labels = spec.selector?.matchLabels ?? {}
-    return this.all('Pod')
-      .filter(
-        ({ metadata }) =>
-          metadata.deletionTimestamp === undefined &&
-          Object.keys(labels).length > 0 &&
-          Object.entries(labels).every(([key, value]) => metadata.labels?.[key] === value),
-      )
-      .toSorted((a, b) => (b.metadata.creationTimestamp ?? '').localeCompare(a.metadata.creationTimestamp ?? ''))
+    return this.everyPodOf(workload).filter(({ metadata }) => metadata.deletionTimestamp === undefined)
   }
+
+  /** The pods of a workload's newest rollout, not those that it replaces; newest first. */
+  currentPodsOf(workload: KubeObject): readonly KubeObject[] {
+    const pods = this.podsOf(workload)
+    const newest = this.newestReplicaSet(workload)
+    return pods.filter((pod) => {
+      if (workload.kind === 'Deployment') return ownerOf(pod) === newest?.metadata.uid
+      if (workload.kind === 'StatefulSet') return isOfRevision(pod, workload)
+      if (workload.kind === 'DaemonSet') return isOfGeneration(pod, workload)
+      return true
+    })
+  }
+
+  /** Pods of a workload, those on their way out too; newest first. */
+  everyPodOf(workload: KubeObject): readonly KubeObject[] {
+    if (workload.kind === 'Pod') return [workload]
+    const owners = new Set([
+      workload.metadata.uid,
+      ...(workload.kind === 'Deployment' ? this.#replicaSetsOf(workload).map(({ metadata }) => metadata.uid) : []),
+    ])
+    return this.all('Pod')
+      .filter((pod) => owners.has(ownerOf(pod)))
+      .toSorted(byAge)
+  }
+
+  /** The ReplicaSet of a Deployment's newest rollout. */
+  newestReplicaSet(workload: KubeObject): KubeObject | undefined {
+    const revision = ({ metadata }: KubeObject): number =>
+      Number(metadata.annotations?.['deployment.kubernetes.io/revision'] ?? 0)
+    return this.#replicaSetsOf(workload).toSorted((a, b) => revision(b) - revision(a))[0]
+  }
+
+  #replicaSetsOf({ metadata }: KubeObject): readonly KubeObject[] {
+    return this.all('ReplicaSet').filter((set) => ownerOf(set) === metadata.uid)
+  }
+}
+
+/** Uid of what controls an object. Labels would not do: two workloads may carry the same. */
+function ownerOf({ metadata }: KubeObject): string | undefined {
+  return metadata.ownerReferences?.find(({ controller }) => controller)?.uid
+}
+
+function byAge(a: KubeObject, b: KubeObject): number {
+  return (b.metadata.creationTimestamp ?? '').localeCompare(a.metadata.creationTimestamp ?? '')
+}
+
+function isOfRevision(pod: KubeObject, { status }: KubeObject): boolean {
+  const { updateRevision } = (status ?? {}) as { readonly updateRevision?: string }
+  return updateRevision === undefined || pod.metadata.labels?.['controller-revision-hash'] === updateRevision
+}
+
+/** @see https://kubernetes.io/docs/reference/labels-annotations-taints/#deprecated-daemonset-template-generation */
+function isOfGeneration(pod: KubeObject, { metadata }: KubeObject): boolean {
+  const generation = metadata.annotations?.['deprecated.daemonset.template.generation']
+  return generation === undefined || pod.metadata.labels?.['pod-template-generation'] === generation
 }

@@ -1,11 +1,30 @@
 import type { Kube } from '../kube/kube.ts'
-import type { KubeObject } from '../lib/objects.ts'
+import { type KubeObject, nameOf, type PodSpec } from '../lib/objects.ts'
 import type { Step } from '../lib/step.ts'
-import { type Condition, type NotReady, podTrouble, problemOf, statusOf } from './diagnosis/diagnosis.ts'
+import {
+  type Condition,
+  type ContainerStatus,
+  containersOf,
+  lastExit,
+  type NotReady,
+  podTrouble,
+  problemOf,
+  statusOf,
+  troubleInWarnings,
+  type Warning,
+} from './diagnosis/diagnosis.ts'
 import type { Live } from './live.ts'
 
-/** How often a standstill is looked at without an event: what is unschedulable may stay silent. */
+/** How often a standstill is looked at without an event: what is unschedulable may stay silent. In ms. */
 const recheckMs = 5000
+/** A program without a probe counts as ready when it has run so long: one that ends at once was never ready. In ms. */
+const settleMs = 2000
+/** How soon pods are looked for again that are counted but not yet told of, in ms. */
+const untoldMs = 200
+/** From so many restarts on nothing else can be what a program waits for. */
+const restartsWhateverElse = 4
+/** Tries of a Job until time is no longer believed to mend it. */
+const triesOfJob = 3
 
 export interface Awaited {
   /** `Kind/name`. */
@@ -19,42 +38,132 @@ export interface Awaited {
 }
 
 /** Resolves when the workload's rollout is done and its pods are ready. @throws READY-101 … READY-106 as soon as time can't mend it */
-export async function untilReady(
-  kube: Kube,
-  live: Live,
-  { workload, applied, namespace, service, timeoutMs }: Awaited,
-  step: Step,
-): Promise<void> {
-  const began = Date.now()
-  const nudge = new AbortController()
-  const timers = [setTimeout(() => nudge.abort(), timeoutMs)]
+export async function untilReady(kube: Kube, live: Live, awaited: Awaited, step: Step): Promise<void> {
+  const { workload, applied, namespace, service, timeoutMs } = awaited
+  const deadline = Date.now() + timeoutMs
   let last = 'nothing is known of it'
+  let settlesInMs: number | undefined
+  let warnings: readonly Warning[] = []
+  await using lines = keepLines(kube, live, awaited, step.signal)
   const look = (): 'ready' | NotReady | undefined => {
     const object = live.get(workload)
     if (!object || isOlder(object, applied)) return undefined
-    const pods = live.podsOf(object)
+    const pods = live.currentPodsOf(object)
     const state = rollout(object)
-    if (state === 'ready') return 'ready'
+    settlesInMs = undefined
+    if (state === 'ready') {
+      settlesInMs = settlesIn(object, live.podsOf(object), Date.now())
+      if (settlesInMs === undefined) return 'ready'
+      last = 'its containers have only just started'
+      return undefined
+    }
     last = state.waiting
-    if (state.failed) return { reason: 'job-failed', pod: pods[0]?.metadata.name, container: undefined, said: state.waiting }
-    return pods[0] && podTrouble(pods[0], Date.now())
+    if (state.failed) return jobFailed(pods, state.waiting)
+    const trouble = pods.map((pod) => podTrouble(pod, Date.now())).find((found) => found !== undefined)
+    if (trouble)
+      return trouble.reason === 'crash-loop' && mayWaitForOthers(live, workload, trouble.restarts) ? undefined : trouble
+    const { failed: tries = 0 } = (object['status'] ?? {}) as { readonly failed?: number }
+    if (object.kind === 'Job' && tries >= triesOfJob && !mayWaitForOthers(live, workload, tries))
+      return jobFailed(pods, `it failed ${tries} times`)
+    return troubleInWarnings(warnings, pods, Date.now())
+  }
+  for (;;) {
+    const waitMs = Math.max(0, Math.min(settlesInMs ?? recheckMs, deadline - Date.now()))
+    const round = AbortSignal.any([step.signal, AbortSignal.timeout(waitMs)])
+    const found = await live.until(look, round).catch((thrown: unknown) => {
+      step.signal.throwIfAborted()
+      if (!round.aborted) throw thrown
+      return look()
+    })
+    if (found === 'ready') return
+    const why = found ?? (Date.now() >= deadline ? tooSlow(live, workload, last, warnings) : undefined)
+    if (why) throw problemOf(why, workload, service, await lines.of(why))
+    if (settlesInMs === undefined) warnings = await warningsAbout(kube, live, workload, namespace, step.signal)
+  }
+}
+
+/** How long until every container without a probe has run long enough, in ms; undefined when all have. */
+function settlesIn(object: KubeObject, pods: readonly KubeObject[], now: number): number | undefined {
+  if (object.kind === 'Job' || object.kind === 'CronJob') return undefined
+  // the pods that its controller counts, but their watch has not yet told of
+  if (pods.length === 0 && wantedPods(object) > 0) return untoldMs
+  const waits = pods.flatMap((pod) => {
+    const spec = pod['spec'] as PodSpec | undefined
+    return (statusOf(pod).containerStatuses ?? []).map(({ name, state }) => {
+      const container = spec?.containers.find((one) => one.name === name)
+      if (container?.['readinessProbe']) return 0
+      const since = Date.parse(state?.running?.startedAt ?? '')
+      return Number.isNaN(since) ? settleMs : since + settleMs - now
+    })
+  })
+  const longest = Math.max(0, ...waits)
+  return longest > 0 ? longest : undefined
+}
+
+/** Whether something else is still on its way that a program which ends may be waiting for, such as its database. */
+function mayWaitForOthers(live: Live, workload: string, restarts: number): boolean {
+  if (restarts >= restartsWhateverElse) return false
+  return ['Deployment', 'StatefulSet', 'DaemonSet', 'Job']
+    .flatMap((kind) => live.all(kind))
+    .some((other) => {
+      if (nameOf(other) === workload) return false
+      const state = rollout(other)
+      return state !== 'ready' && !state.failed && live.currentPodsOf(other).every((pod) => !podTrouble(pod, Date.now()))
+    })
+}
+
+function jobFailed(pods: readonly KubeObject[], said: string): NotReady {
+  const pod = pods.find((one) => containersOf(one).some(hasEndedBadly)) ?? pods[0]
+  const container = pod && containersOf(pod).find(hasEndedBadly)
+  const exitCode = container && lastExit(container).exitCode
+  return { reason: 'job-failed', pod: pod?.metadata.name, container: container?.name, exitCode, said: said.replace(/\.$/, '') }
+}
+
+function hasEndedBadly({ state, lastState }: ContainerStatus): boolean {
+  return (state?.terminated ?? lastState?.terminated ?? { exitCode: 0 }).exitCode !== 0
+}
+
+function tooSlow(live: Live, workload: string, said: string, warnings: readonly Warning[]): NotReady {
+  const object = live.get(workload)
+  const pod = object && live.currentPodsOf(object)[0]
+  const container = pod && containersOf(pod).find(({ ready, state }) => !ready && !state?.terminated)?.name
+  const complaint = warnings.toSorted((a, b) => b.at - a.at)[0]?.message
+  return { reason: 'too-slow', pod: pod?.metadata.name, container, said, complaint }
+}
+
+/** Warnings about a workload, its newest ReplicaSet and their pods. None when they can't be had: they only add to what is known. */
+async function warningsAbout(
+  kube: Kube,
+  live: Live,
+  workload: string,
+  namespace: string,
+  signal: AbortSignal,
+): Promise<readonly Warning[]> {
+  const object = live.get(workload)
+  if (!object) return []
+  interface KubeWarning extends KubeObject {
+    readonly involvedObject: { readonly uid?: string }
+    readonly reason?: string
+    readonly message?: string
+    readonly lastTimestamp?: string | null
+    readonly eventTime?: string | null
   }
   try {
-    for (;;) {
-      const round = AbortSignal.any([step.signal, nudge.signal, AbortSignal.timeout(recheckMs)])
-      const found = await live.until(look, round).catch((thrown: unknown) => {
-        step.signal.throwIfAborted()
-        if (!round.aborted) throw thrown
-        return look()
-      })
-      if (found === 'ready') return
-      const tooSlow: NotReady | undefined =
-        Date.now() - began >= timeoutMs ? { reason: 'too-slow', ...firstContainer(live, workload), said: last } : undefined
-      const why = found ?? tooSlow
-      if (why) throw problemOf(why, workload, service, await lastLines(kube, live, namespace, why, step.signal))
-    }
-  } finally {
-    for (const timer of timers) clearTimeout(timer)
+    const events = await kube.list({ apiVersion: 'v1', kind: 'Event', namespace, fieldSelector: 'type=Warning' }, signal)
+    const about = new Set(
+      [object, live.newestReplicaSet(object), ...live.currentPodsOf(object)].map((one) => one?.metadata.uid).filter(Boolean),
+    )
+    return (events as readonly KubeWarning[])
+      .filter(({ involvedObject }) => about.has(involvedObject.uid))
+      .map(({ involvedObject, reason = '', message = '', lastTimestamp, eventTime, metadata }) => ({
+        about: involvedObject.uid ?? '',
+        reason,
+        message,
+        at: Date.parse(lastTimestamp ?? eventTime ?? metadata.creationTimestamp ?? ''),
+      }))
+  } catch {
+    signal.throwIfAborted()
+    return []
   }
 }
 
@@ -65,9 +174,17 @@ function isOlder(seen: KubeObject, { metadata }: KubeObject): boolean {
 
 type Rollout = 'ready' | { readonly waiting: string; readonly failed?: boolean }
 
+function wantedPods({ kind, spec, status }: KubeObject): number {
+  if (kind === 'DaemonSet') return ((status ?? {}) as { readonly desiredNumberScheduled?: number }).desiredNumberScheduled ?? 0
+  return ((spec ?? {}) as { readonly replicas?: number }).replicas ?? 1
+}
+
 /** @see https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#complete-deployment */
 export function rollout(object: KubeObject): Rollout {
-  const spec = (object['spec'] ?? {}) as { readonly replicas?: number }
+  const spec = (object['spec'] ?? {}) as {
+    readonly paused?: boolean
+    readonly updateStrategy?: { readonly type?: string; readonly rollingUpdate?: { readonly partition?: number } }
+  }
   const status = (object['status'] ?? {}) as Readonly<Record<string, number | string | undefined>> & {
     readonly conditions?: readonly Condition[]
   }
@@ -86,46 +203,80 @@ export function rollout(object: KubeObject): Rollout {
       : { waiting: 'its pod is not ready' }
   if (number('observedGeneration') < (object.metadata.generation ?? 0))
     return { waiting: 'its controller has not seen the change' }
-  const wanted = object.kind === 'DaemonSet' ? number('desiredNumberScheduled') : (spec.replicas ?? 1)
+  const wanted = wantedPods(object)
   const updated = number(object.kind === 'DaemonSet' ? 'updatedNumberScheduled' : 'updatedReplicas')
   const ready = number(
     object.kind === 'DaemonSet' ? 'numberAvailable' : object.kind === 'StatefulSet' ? 'readyReplicas' : 'availableReplicas',
   )
-  if (updated < wanted) return { waiting: `${updated} of ${wanted} pods are of the new rollout` }
-  if (object.kind === 'Deployment' && number('replicas') > updated) return { waiting: 'pods of the old rollout are still there' }
-  if (object.kind === 'StatefulSet' && status['currentRevision'] !== status['updateRevision'] && wanted > 0)
-    return { waiting: 'pods of the old rollout are still there' }
+  // who asks for OnDelete, a partition or a pause does not want every pod to be of the new rollout
+  const held = spec.paused || spec.updateStrategy?.type === 'OnDelete'
+  const partition = spec.updateStrategy?.rollingUpdate?.partition ?? 0
+  if (!held) {
+    const toUpdate = object.kind === 'StatefulSet' ? Math.max(0, wanted - partition) : wanted
+    if (updated < toUpdate) return { waiting: `${updated} of ${toUpdate} pods are of the new rollout` }
+    if (object.kind === 'Deployment' && number('replicas') > updated)
+      return { waiting: 'pods of the old rollout are still there' }
+    if (object.kind === 'StatefulSet' && partition === 0 && status['currentRevision'] !== status['updateRevision'] && wanted > 0)
+      return { waiting: 'pods of the old rollout are still there' }
+  }
   return ready >= wanted ? 'ready' : { waiting: `${ready} of ${wanted} pods are ready` }
 }
 
-function firstContainer(live: Live, workload: string): { pod: string | undefined; container: string | undefined } {
-  const object = live.get(workload)
-  const pod = object && live.podsOf(object)[0]
-  const container = pod && (statusOf(pod).containerStatuses ?? []).find(({ ready }) => !ready)?.name
-  return { pod: pod?.metadata.name, container }
-}
-
-async function lastLines(
+/** Keeps the last lines of what ends while a workload is awaited: a Job that gives up takes its pods away, and their logs with them. */
+function keepLines(
   kube: Kube,
   live: Live,
-  namespace: string,
-  why: NotReady,
+  { workload, namespace }: Awaited,
   signal: AbortSignal,
-): Promise<readonly string[]> {
-  if (why.pod === undefined || why.reason === 'image' || why.reason === 'not-created' || why.reason === 'unschedulable') return []
-  const spec = live.get(`Pod/${why.pod}`)?.['spec'] as { readonly containers?: readonly { readonly name: string }[] } | undefined
-  const container = why.container ?? spec?.containers?.[0]?.name
-  if (container === undefined) return []
-  // the instance that ended says more than the one that is about to begin
-  for (const previous of why.reason === 'crash-loop' ? [true, false] : [false, true]) {
+): AsyncDisposable & { readonly of: (why: NotReady) => Promise<readonly string[]> } {
+  const read = async (pod: string, container: string, previous: boolean): Promise<readonly string[]> => {
     const lines: string[] = []
     try {
-      for await (const { line } of kube.logs({ namespace, pod: why.pod, container, previous, tailLines: 20 }, signal))
-        lines.push(line)
+      for await (const { line } of kube.logs({ namespace, pod, container, previous, tailLines: 20 }, signal)) lines.push(line)
     } catch {
       signal.throwIfAborted()
     }
-    if (lines.length > 0) return lines
+    return lines
   }
-  return []
+  const kept = new Map<string, Promise<readonly string[]>>()
+  const look = (): void => {
+    const object = live.get(workload)
+    if (object?.kind !== 'Job') return
+    for (const pod of live.everyPodOf(object))
+      for (const container of containersOf(pod)) {
+        const ended = container.state?.terminated ?? container.lastState?.terminated
+        const key = `${pod.metadata.name}/${container.name}/${ended?.finishedAt}`
+        if (!ended || ended.exitCode === 0 || kept.has(key)) continue
+        kept.set(
+          key,
+          read(pod.metadata.name, container.name, container.state?.terminated === undefined).catch(() => []),
+        )
+      }
+  }
+  const listening = live.onChange(look)
+  look()
+  return {
+    async of(why) {
+      if (why.reason !== 'crash-loop' && why.reason !== 'job-failed' && why.reason !== 'too-slow') return []
+      if (why.reason === 'job-failed') {
+        const all = await Promise.all(kept.values())
+        const lines = all.findLast((one) => one.length > 0)
+        if (lines) return lines
+      }
+      if (why.pod === undefined) return []
+      const spec = live.get(`Pod/${why.pod}`)?.['spec'] as PodSpec | undefined
+      const container = why.container ?? spec?.containers[0]?.name
+      if (container === undefined) return []
+      // the instance that ended says more than the one that is about to begin
+      for (const previous of why.reason === 'crash-loop' ? [true, false] : [false, true]) {
+        const lines = await read(why.pod, container, previous)
+        if (lines.length > 0) return lines
+      }
+      return []
+    },
+    async [Symbol.asyncDispose]() {
+      listening[Symbol.dispose]()
+      await Promise.all(kept.values())
+    },
+  }
 }
