@@ -3,6 +3,8 @@ import type { Step } from '../lib/step.ts'
 
 /** Makes images from sources. */
 export interface Builder {
+  /** Looks whether what the build reads is there, before anything is touched. @throws BUILD-101, BUILD-103 */
+  check(request: Pick<BuildRequest, 'service' | 'directory' | 'spec'>): Promise<void>
   /** @throws BUILD-101 … BUILD-104 */
   build(request: BuildRequest, step: Step): Promise<Image>
 }

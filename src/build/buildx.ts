@@ -9,6 +9,7 @@ import { contextFiles } from './context.ts'
 /** Images by BuildKit through the buildx program; an image whose inputs did not change is not built again. In the config: `build: { context }`. */
 export function buildx({ exec, engine, files }: Pick<Host, 'exec' | 'engine' | 'files'>): Builder {
   return {
+    check: (request) => checkContext(request, join(request.directory, request.spec.context), files),
     async build(request, step) {
       const { service, spec, repository, project } = request
       const context = join(request.directory, spec.context)
@@ -56,7 +57,11 @@ export function buildx({ exec, engine, files }: Pick<Host, 'exec' | 'engine' | '
   }
 }
 
-async function checkContext({ service, spec }: BuildRequest, context: string, files: Host['files']): Promise<void> {
+async function checkContext(
+  { service, spec }: Pick<BuildRequest, 'service' | 'spec'>,
+  context: string,
+  files: Host['files'],
+): Promise<void> {
   if (!(await files.exists(context)))
     throw new DevkitError('BUILD-103', {
       message: `The build context ${spec.context} of ${service} does not exist.`,

@@ -66,10 +66,9 @@ async function read(file: string): Promise<unknown> {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT')
       throw new DevkitError('CONFIG-101', { message: `There is no config file ${file}.`, hint: 'Correct --config.', cause })
     throw new DevkitError('CONFIG-102', {
-      message: `${file} cannot be loaded: ${messageOf(cause)}.`,
-      hint: 'Mend the file.',
+      message: `${placeOfFailure(cause, file)}: ${messageOf(cause).split('\n')[0]?.replace(/[.:]$/, '')}.`,
+      hint: 'Mend the file: it cannot be loaded.',
       cause,
-      detail: placeInStack(cause, file),
     })
   }
 }
@@ -102,19 +101,35 @@ async function importConfig(file: string): Promise<unknown> {
   }
 }
 
-function placeInStack(cause: unknown, file: string): string | undefined {
-  const stack = cause instanceof Error ? (cause.stack ?? '') : ''
-  return stack
-    .split('\n')
-    .find((line) => line.includes(file))
-    ?.trim()
+/** `file:line` where a config failed, also when that is in a file that it imports; the file alone when nothing tells. */
+function placeOfFailure(cause: unknown, file: string): string {
+  const {
+    message = '',
+    stack = '',
+    linePos,
+  } = (cause instanceof Error ? cause : {}) as {
+    readonly message?: string
+    readonly stack?: string
+    /** Of the yaml parser. */
+    readonly linePos?: readonly { readonly line: number }[]
+  }
+  if (linePos?.[0]) return `${file}:${linePos[0].line}`
+  const ofJson = /\(line (\d+) column \d+\)/.exec(message)?.[1]
+  if (ofJson !== undefined) return `${file}:${ofJson}`
+  // JSON that ends too early
+  if (/JSON/.test(message)) return file
+  // a syntax error stands above its stack as PATH:LINE, a throw inside it as (file://PATH?load=N:LINE:COLUMN)
+  const found =
+    /^(?:file:\/\/)?(\/[^\n?]*?)(?:\?load=\d+)?:(\d+)$/m.exec(stack) ??
+    /(?:file:\/\/)(\/[^\n?)]*?)(?:\?load=\d+)?:(\d+):\d+\)?$/m.exec(stack)
+  return found?.[1] === undefined || /node_modules|\/dist\//.test(found[1]) ? file : `${decodeURI(found[1])}:${found[2]}`
 }
 
 async function check(value: unknown, file: string): Promise<Config> {
   const result = v.safeParse(configSchema, value)
   if (result.success) return result.output
   const text = await readFile(file, 'utf8')
-  const problems = result.issues.flatMap((issue) => describe(issue, text, file))
+  const problems = result.issues.flatMap((issue) => describe(issue, text, file)).toSorted((a, b) => a.line - b.line)
   const later = problems.find((problem) => problem.notYet)
   if (later)
     throw new DevkitError('CONFIG-105', { message: later.text, hint: 'Use `cluster: { kind: {} }` and plain manifests for now.' })
@@ -127,8 +142,14 @@ async function check(value: unknown, file: string): Promise<Config> {
 
 type Issue = v.BaseIssue<unknown>
 
+interface Described {
+  readonly line: number
+  readonly text: string
+  readonly notYet: boolean
+}
+
 /** An issue as `file:line: path: what was expected`, with the nearest right word for an unknown name. */
-function describe(issue: Issue, text: string, file: string): { readonly text: string; readonly notYet: boolean }[] {
+function describe(issue: Issue, text: string, file: string): Described[] {
   const keys = (issue.path ?? []).map((part) => String(part.key))
   // a union reports itself first; what is wrong inside it says more
   if (issue.type === 'union' && issue.issues)
@@ -144,13 +165,15 @@ function describe(issue: Issue, text: string, file: string): { readonly text: st
         isObject(issue.input) &&
         (name.split('.')[1] ?? '') in issue.input),
   )
-  const place = `${file}:${lineOf(text, keys)}`
-  if (soon) return [{ text: `${place}: ${soon[1]} (${soon[0]}) are not supported yet.`, notYet: true }]
+  const line = lineOf(text, keys)
+  const place = `${file}:${line}`
+  if (soon) return [{ line, text: `${place}: ${soon[1]} (${soon[0]}) are not supported yet.`, notYet: true }]
   if (issue.type === 'strict_object' && issue.expected === 'never') {
     const known = knownKeys(keys.slice(0, -1))
     const better = nearest(keys.at(-1) ?? '', known)
     return [
       {
+        line,
         text: `${place}: ${path}: unknown name${better ? `; did you mean '${better}'?` : known.length > 0 ? `; known are ${known.join(', ')}` : ''}`,
         notYet: false,
       },
@@ -160,6 +183,7 @@ function describe(issue: Issue, text: string, file: string): { readonly text: st
   const expected = /^Invalid /.test(issue.message) ? `expected ${issue.expected ?? 'another value'}` : issue.message
   return [
     {
+      line,
       text: `${place}: ${path || '(config)'}: ${missing ? 'missing; ' : ''}${expected}${missing ? '' : `, got ${JSON.stringify(issue.input)?.slice(0, 60)}`}`,
       notYet: false,
     },

@@ -5,7 +5,6 @@ import {
   type Condition,
   type ContainerStatus,
   containersOf,
-  lastExit,
   type NotReady,
   podTrouble,
   problemOf,
@@ -44,7 +43,7 @@ export async function untilReady(kube: Kube, live: Live, awaited: Awaited, step:
   let last = 'nothing is known of it'
   let settlesInMs: number | undefined
   let warnings: readonly Warning[] = []
-  await using lines = keepLines(kube, live, awaited, step.signal)
+  await using ends = keepEnds(kube, live, awaited, step.signal)
   const look = (): 'ready' | NotReady | undefined => {
     const object = live.get(workload)
     if (!object || isOlder(object, applied)) return undefined
@@ -58,17 +57,17 @@ export async function untilReady(kube: Kube, live: Live, awaited: Awaited, step:
       return undefined
     }
     last = state.waiting
-    if (state.failed) return jobFailed(pods, state.waiting)
+    if (state.failed) return jobFailed(pods, ends.lastCode(), state.waiting)
     const trouble = pods.map((pod) => podTrouble(pod, Date.now())).find((found) => found !== undefined)
     if (trouble)
       return trouble.reason === 'crash-loop' && mayWaitForOthers(live, workload, trouble.restarts) ? undefined : trouble
     const { failed: tries = 0 } = (object['status'] ?? {}) as { readonly failed?: number }
     if (object.kind === 'Job' && tries >= triesOfJob && !mayWaitForOthers(live, workload, tries))
-      return jobFailed(pods, `it failed ${tries} times`)
+      return jobFailed(pods, ends.lastCode(), `it failed ${tries} times`)
     return troubleInWarnings(warnings, pods, Date.now())
   }
   for (;;) {
-    const waitMs = Math.max(0, Math.min(settlesInMs ?? recheckMs, deadline - Date.now()))
+    const waitMs = Math.max(0, Math.ceil(Math.min(settlesInMs ?? recheckMs, deadline - Date.now())))
     const round = AbortSignal.any([step.signal, AbortSignal.timeout(waitMs)])
     const found = await live.until(look, round).catch((thrown: unknown) => {
       step.signal.throwIfAborted()
@@ -77,7 +76,7 @@ export async function untilReady(kube: Kube, live: Live, awaited: Awaited, step:
     })
     if (found === 'ready') return
     const why = found ?? (Date.now() >= deadline ? tooSlow(live, workload, last, warnings) : undefined)
-    if (why) throw problemOf(why, workload, service, await lines.of(why))
+    if (why) throw problemOf(why, workload, service, await ends.linesOf(why))
     if (settlesInMs === undefined) warnings = await warningsAbout(kube, live, workload, namespace, step.signal)
   }
 }
@@ -112,15 +111,12 @@ function mayWaitForOthers(live: Live, workload: string, restarts: number): boole
     })
 }
 
-function jobFailed(pods: readonly KubeObject[], said: string): NotReady {
+function jobFailed(pods: readonly KubeObject[], exitCode: number | undefined, said: string): NotReady {
+  const hasEndedBadly = ({ state, lastState }: ContainerStatus): boolean =>
+    (state?.terminated ?? lastState?.terminated ?? { exitCode: 0 }).exitCode !== 0
   const pod = pods.find((one) => containersOf(one).some(hasEndedBadly)) ?? pods[0]
-  const container = pod && containersOf(pod).find(hasEndedBadly)
-  const exitCode = container && lastExit(container).exitCode
-  return { reason: 'job-failed', pod: pod?.metadata.name, container: container?.name, exitCode, said: said.replace(/\.$/, '') }
-}
-
-function hasEndedBadly({ state, lastState }: ContainerStatus): boolean {
-  return (state?.terminated ?? lastState?.terminated ?? { exitCode: 0 }).exitCode !== 0
+  const container = pod && containersOf(pod).find(hasEndedBadly)?.name
+  return { reason: 'job-failed', pod: pod?.metadata.name, container, exitCode, said: said.replace(/\.$/, '') }
 }
 
 function tooSlow(live: Live, workload: string, said: string, warnings: readonly Warning[]): NotReady {
@@ -222,13 +218,15 @@ export function rollout(object: KubeObject): Rollout {
   return ready >= wanted ? 'ready' : { waiting: `${ready} of ${wanted} pods are ready` }
 }
 
-/** Keeps the last lines of what ends while a workload is awaited: a Job that gives up takes its pods away, and their logs with them. */
-function keepLines(
-  kube: Kube,
-  live: Live,
-  { workload, namespace }: Awaited,
-  signal: AbortSignal,
-): AsyncDisposable & { readonly of: (why: NotReady) => Promise<readonly string[]> } {
+interface Ends extends AsyncDisposable {
+  /** Exit code of the last container that ended badly. */
+  lastCode(): number | undefined
+  /** Last lines of output that say something about why. */
+  linesOf(why: NotReady): Promise<readonly string[]>
+}
+
+/** Keeps how containers of a Job end while it is awaited: one that gives up takes its pods away, and their logs with them. */
+function keepEnds(kube: Kube, live: Live, { workload, namespace }: Awaited, signal: AbortSignal): Ends {
   const read = async (pod: string, container: string, previous: boolean): Promise<readonly string[]> => {
     const lines: string[] = []
     try {
@@ -239,6 +237,7 @@ function keepLines(
     return lines
   }
   const kept = new Map<string, Promise<readonly string[]>>()
+  let code: number | undefined
   const look = (): void => {
     const object = live.get(workload)
     if (object?.kind !== 'Job') return
@@ -247,16 +246,19 @@ function keepLines(
         const ended = container.state?.terminated ?? container.lastState?.terminated
         const key = `${pod.metadata.name}/${container.name}/${ended?.finishedAt}`
         if (!ended || ended.exitCode === 0 || kept.has(key)) continue
+        code = ended.exitCode
+        const previous = container.state?.terminated === undefined
         kept.set(
           key,
-          read(pod.metadata.name, container.name, container.state?.terminated === undefined).catch(() => []),
+          read(pod.metadata.name, container.name, previous).catch(() => []),
         )
       }
   }
   const listening = live.onChange(look)
   look()
   return {
-    async of(why) {
+    lastCode: () => code,
+    async linesOf(why) {
       if (why.reason !== 'crash-loop' && why.reason !== 'job-failed' && why.reason !== 'too-slow') return []
       if (why.reason === 'job-failed') {
         const all = await Promise.all(kept.values())

@@ -70,13 +70,17 @@ export async function refusal(kube: Kube, thrown: unknown, manifest: Manifest, s
     })
   if (isRefusedContent(thrown)) {
     const lines = await Promise.all(fieldErrors(thrown).map((error) => fieldLine(kube, manifest, error, signal)))
-    return new DevkitError('APPLY-101', { ...text, message: `${lines.join('\n')}.`, hint: 'Correct the manifest.' })
+    return new DevkitError('APPLY-101', { ...text, message: ended(lines.join('\n')), hint: 'Correct the manifest.' })
   }
   return new DevkitError('APPLY-104', {
     ...text,
     message: `${place}: ${name}: the API server says ${thrown.status}: ${sentences(thrown).join('; ').replace(/\.$/, '')}.`,
     hint: 'Read what the API server says.',
   })
+}
+
+function ended(sentence: string): string {
+  return /[.?!]$/.test(sentence) ? sentence : `${sentence}.`
 }
 
 function isFailure(thrown: unknown): thrown is ApiFailure {

@@ -70,6 +70,8 @@ export async function up(plan: Plan, run: EngineRun, scope: Scope, options: UpOp
       ...servicePort(source.manifests, service.name, targetOf(source, service), port.port),
     })),
   )
+  for (const { name, build } of plan.services)
+    if (build) await parts.tools.builder.check({ service: name, directory: plan.directory, spec: build })
   await (await parts.host.engine()).version()
   const before = await heldBy(plan, parts)
   await holdEnvironment(plan, parts, false)
