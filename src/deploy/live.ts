@@ -85,9 +85,10 @@ export class Live {
 
   /** The pods of a workload's newest rollout, not those that it replaces; newest first. */
   currentPodsOf(workload: KubeObject): readonly KubeObject[] {
-    const pods = this.podsOf(workload)
+    // until its controller has seen the change, what is newest is of the rollout before
+    if (!hasSeen(workload)) return []
     const newest = this.newestReplicaSet(workload)
-    return pods.filter((pod) => {
+    return this.podsOf(workload).filter((pod) => {
       if (workload.kind === 'Deployment') return ownerOf(pod) === newest?.metadata.uid
       if (workload.kind === 'StatefulSet') return isOfRevision(pod, workload)
       if (workload.kind === 'DaemonSet') return isOfGeneration(pod, workload)
@@ -107,7 +108,7 @@ export class Live {
       .toSorted(byAge)
   }
 
-  /** The ReplicaSet of a Deployment's newest rollout. */
+  /** The ReplicaSet of a Deployment's newest rollout; undefined until its watch has told of it. */
   newestReplicaSet(workload: KubeObject): KubeObject | undefined {
     const revision = ({ metadata }: KubeObject): number =>
       Number(metadata.annotations?.['deployment.kubernetes.io/revision'] ?? 0)
@@ -117,6 +118,12 @@ export class Live {
   #replicaSetsOf({ metadata }: KubeObject): readonly KubeObject[] {
     return this.all('ReplicaSet').filter((set) => ownerOf(set) === metadata.uid)
   }
+}
+
+function hasSeen({ kind, metadata, status }: KubeObject): boolean {
+  if (kind !== 'Deployment' && kind !== 'StatefulSet') return true
+  const { observedGeneration = 0 } = (status ?? {}) as { readonly observedGeneration?: number }
+  return observedGeneration >= (metadata.generation ?? 0)
 }
 
 /** Uid of what controls an object. Labels would not do: two workloads may carry the same. */

@@ -120,7 +120,7 @@ async function inNode(docker: Engine, node: string, argv: readonly string[], ste
   const { exitCode, stdout, stderr } = await docker.run(node, argv, step)
   if (exitCode === 0) return stdout
   throw new DevkitError('IMAGE-101', {
-    message: `The node ${node} cannot be asked for its images: ${stderr.trim()}.`,
+    message: `The node ${node} cannot be asked for its images: ${stderr.trim() || stdout.trim() || `${argv[0]} ended with ${exitCode}`}.`,
     hint: 'Check that the node runs: `docker ps`.',
     detail: stderr,
   })

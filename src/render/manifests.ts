@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import type { ScalarTag } from 'yaml'
 import { DevkitError } from '../lib/errors.ts'
-import { type KubeObject, type Manifest, placeOf } from '../lib/objects.ts'
+import { isWorkload, type KubeObject, type Manifest, nameOf, placeOf } from '../lib/objects.ts'
 import type { Renderer } from './renderer.ts'
 
 /** Plain YAML and JSON: a file, or every file of a directory and below it, in the order of their names. */
@@ -140,11 +140,49 @@ function checkObject(value: unknown, origin: Manifest['origin']): KubeObject | D
           : typeof object.metadata?.name !== 'string'
             ? 'metadata.name'
             : undefined
-  if (missing === undefined) return object as KubeObject
+  if (missing === undefined) return wrongShape(object as KubeObject, origin) ?? (object as KubeObject)
   return new DevkitError('RENDER-102', {
     message: `${placeOf(origin)}: not a Kubernetes object: ${missing} is missing.`,
     hint: 'Add it, or leave the file out of `manifests`.',
   })
+}
+
+/** What devkit itself reads of a workload or a Service has to have the shape that it reads; the rest is the API server's to judge. */
+function wrongShape(object: KubeObject, origin: Manifest['origin']): DevkitError | undefined {
+  const isMap = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
+  const at = (path: readonly string[]): unknown =>
+    path.reduce<unknown>((value, key) => (isMap(value) ? (value as Record<string, unknown>)[key] : undefined), object)
+  const say = (path: readonly string[], expected: string): DevkitError => {
+    // the nearest thing that is there
+    const line = path.map((_, index) => origin.lineAt?.(path.slice(0, path.length - index))).find((found) => found !== undefined)
+    return new DevkitError('RENDER-102', {
+      message: `${placeOf({ ...origin, line: line ?? origin.line })}: ${nameOf(object)}: ${path.join('.')} has to be ${expected}.`,
+      hint: 'Correct the manifest.',
+      object: nameOf(object),
+    })
+  }
+  for (const path of [
+    ['metadata', 'labels'],
+    ['metadata', 'annotations'],
+  ])
+    if (at(path) !== undefined && at(path) !== null && !isMap(at(path))) return say(path, 'names and values')
+  if (object.kind === 'Service' && object.apiVersion === 'v1' && !isMap(object['spec'])) return say(['spec'], 'there')
+  if (!isWorkload(object)) return undefined
+  const pod = {
+    Pod: ['spec'],
+    CronJob: ['spec', 'jobTemplate', 'spec', 'template', 'spec'],
+  }[object.kind] ?? ['spec', 'template', 'spec']
+  if (!isMap(at(pod))) return say(pod, 'there')
+  for (const [list, isNeeded] of [
+    ['containers', true],
+    ['initContainers', false],
+  ] as const) {
+    const containers = at([...pod, list])
+    if (!isNeeded && (containers === undefined || containers === null)) continue
+    if (!Array.isArray(containers) || containers.length === 0 || !containers.every(isMap))
+      return say([...pod, list], 'a list of containers')
+  }
+  return undefined
 }
 
 /** One problem as it is; several as one, with all their lines. */

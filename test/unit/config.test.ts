@@ -78,6 +78,18 @@ test.each([
   ['a: b: c\n', 'RENDER-101', /bad\.yaml:1/],
   ['a: 1\na: 2\n', 'RENDER-101', /bad\.yaml:2/],
   ['\n\napiVersion: v1\nkind: X\n', 'RENDER-102', /bad\.yaml:3.*metadata\.name/],
+  [
+    'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  replicas: 1\n',
+    'RENDER-102',
+    /bad\.yaml:4: .*spec\.template\.spec /,
+  ],
+  [
+    'apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers: {name: a}\n',
+    'RENDER-102',
+    /bad\.yaml:5: .*list of containers/,
+  ],
+  ['apiVersion: v1\nkind: Service\nmetadata: {name: a}\n', 'RENDER-102', /bad\.yaml:1: Service\/a: spec /],
+  ['apiVersion: v1\nkind: X\nmetadata:\n  name: a\n  labels: [a]\n', 'RENDER-102', /bad\.yaml:5: .*metadata\.labels /],
 ])('%j is %s with its place', async (text, code, message) => {
   write('bad.yaml', text)
   const problem = await manifests.render('bad.yaml', directory, { signal }).catch((thrown: unknown) => thrown)
