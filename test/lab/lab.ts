@@ -131,8 +131,9 @@ async function build(making: Making): Promise<void> {
   if (missing.length > 0) todo.add('Debian packages')
   if (!existsSync(join(at.engine, 'bin/kind'))) todo.add('engine programs')
   const go = goProgram(at)
-  if (!go.there) todo.add('Go toolchain')
-  for (const name of goPrograms) if (!existsSync(join(at.programs, name))) todo.add(name)
+  const compiled = goPrograms.filter((name) => !existsSync(join(at.programs, name)))
+  if (!go.there && compiled.length > 0) todo.add('Go toolchain')
+  for (const name of compiled) todo.add(name)
   const running = await answers(places)
   if (!running || (await imageKey(places, at, nodeImage)) !== key) todo.add('node image')
   if (!running || (await imageKey(places, at, baseImage)) !== key) todo.add('base image')
@@ -203,12 +204,17 @@ async function endDeadRun(places: Places, at: Layout, { say, signal }: Voice): P
   const left = processesWithEnv(`${stepMark}=${places.cache}`)
   if (left.length > 0) say(`Ending ${left.length} processes of a run that was killed.`)
   await endProcesses(left, signal)
+  await unmountBelow(at.work, signal)
+  rmSync(at.temp, { recursive: true, force: true })
+}
+
+/** Without this a removal would go on into what is mounted: a half-made file system has the machine's /sys in it. */
+async function unmountBelow(directory: string, signal: AbortSignal): Promise<void> {
   const mounts = readFileSync('/proc/self/mounts', 'utf8')
     .split('\n')
     .map((line) => (line.split(' ')[1] ?? '').replaceAll('\\040', ' '))
-    .filter((path) => path.startsWith(`${at.work}/`))
+    .filter((path) => path.startsWith(`${directory}/`))
   for (const mount of mounts.reverse()) await run(['umount', '--lazy', mount], { signal })
-  rmSync(at.temp, { recursive: true, force: true })
 }
 
 /** Both to their end, then the first failure: a lane that still runs is not left behind. */
@@ -333,21 +339,22 @@ function expected(steps: Iterable<StepName>): number {
 /** Says when a step begins and ends, and how much is left. */
 class Progress {
   readonly #left: Set<StepName>
+  readonly #many: boolean
   readonly #voice: Voice
   constructor(todo: ReadonlySet<StepName>, voice: Voice) {
     this.#left = new Set(todo)
+    this.#many = todo.size > 1
     this.#voice = voice
   }
 
   async step(name: StepName, work: () => Promise<void>): Promise<void> {
     const began = Date.now()
-    const many = this.#left.size > 1
-    if (many) this.#voice.say(`… ${name} (about ${expectedSeconds[name]} s)`)
+    if (this.#many) this.#voice.say(`… ${name} (about ${expectedSeconds[name]} s)`)
     // a line every half minute, so that nobody takes a long compilation for a hang
     const heart = setInterval(
       () =>
         this.#voice.say(
-          `… ${name}: ${Math.round((Date.now() - began) / 1000)} s so far, about ${minutes(expected(this.#left) - (Date.now() - began) / 1000)} left in all`,
+          `… ${name}: ${Math.round((Date.now() - began) / 1000)} s so far, about ${minutes(expected(this.#left) - Math.min((Date.now() - began) / 1000, expectedSeconds[name]))} left in all`,
         ),
       30_000,
     )
@@ -357,7 +364,7 @@ class Progress {
       clearInterval(heart)
     }
     this.#left.delete(name)
-    if (many)
+    if (this.#many)
       this.#voice.say(
         `✓ ${name} in ${((Date.now() - began) / 1000).toFixed(1)} s${this.#left.size > 0 ? `; about ${minutes(expected(this.#left))} left` : ''}`,
       )
@@ -407,6 +414,7 @@ export async function labStopIfIdle(voice: Voice, places: Places = placesOf(proc
 export async function labClean(voice: Voice, places: Places = placesOf(process.env)): Promise<void> {
   await labDown(voice, places)
   removeSettings(places.settings)
+  await unmountBelow(places.cache, voice.signal)
   rmSync(places.cache, { recursive: true, force: true })
 }
 
