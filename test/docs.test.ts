@@ -76,8 +76,8 @@ test('every link of the docs leads somewhere', () => {
 
 /** Where the commands that the docs show are run: file and words of it. A verb of devkit may be run by any test. */
 const runBy: Readonly<Record<string, readonly [file: string, words: string]>> = {
-  'npm run demo': ['package.json', '"demo"'],
-  'npm run demo -- --down': ['test/demo/demo.ts', '--down'],
+  'npm run demo': ['test/e2e/demo.test.ts', "'demo'"],
+  'npm run demo -- --down': ['test/e2e/demo.test.ts', "'--down'"],
   'npm test': ['.ci/run', 'npm test'],
   'npm test -- unit': ['test/run.ts', "'unit'"],
   'npm run lab': ['test/e2e/tools/global-setup.ts', 'labUp('],
