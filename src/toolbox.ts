@@ -1,13 +1,16 @@
 import type { Builder } from './build/builder.ts'
 import { buildx } from './build/buildx.ts'
+import { type ExistingParts, existing } from './cluster/existing.ts'
 import { type KindParts, kind } from './cluster/kind.ts'
 import { type MirrorParts, withMirrors } from './cluster/mirrors.ts'
-import type { ClusterProvider } from './cluster/provider.ts'
+import type { Cluster, ClusterProvider } from './cluster/provider.ts'
 import type { ClusterSpec } from './config/schema.ts'
 import type { Delivery } from './images/delivery.ts'
 import { delta } from './images/delta.ts'
+import { type Push, push } from './images/push.ts'
 import { manifests } from './render/manifests.ts'
 import type { Renderer } from './render/renderer.ts'
+import { execStream } from './sync/exec-stream.ts'
 import { nodeStream } from './sync/node-stream.ts'
 import type { SyncTransport } from './sync/transport.ts'
 
@@ -19,16 +22,19 @@ export interface Toolbox {
   readonly builder: Builder
   readonly delivery: Delivery
   readonly renderer: Renderer
-  readonly transport: SyncTransport
+  /** Where images go when nodes cannot be entered. */
+  readonly push: Push
+  readonly transport: { readonly node: SyncTransport; readonly exec: SyncTransport }
 }
 
-export function makeToolbox(parts: KindParts & MirrorParts): Toolbox {
+export function makeToolbox(parts: KindParts & MirrorParts & ExistingParts): Toolbox {
   return {
-    provider: { kind: withMirrors(kind(parts), parts) },
+    provider: { kind: withMirrors(kind(parts), parts), existing: existing(parts) },
     builder: buildx(parts),
     delivery: delta(parts),
     renderer: manifests,
-    transport: nodeStream(parts),
+    push: push(parts),
+    transport: { node: nodeStream(parts), exec: execStream() },
   }
 }
 
@@ -36,4 +42,9 @@ export function makeToolbox(parts: KindParts & MirrorParts): Toolbox {
 export function providerOf({ provider }: Toolbox, spec: ClusterSpec): ClusterProvider {
   const [name] = Object.keys(spec) as [Names<ClusterSpec>]
   return provider[name]
+}
+
+/** How files come into the containers of a cluster: by its nodes where they can be entered, else by its API. */
+export function transportOf({ transport }: Toolbox, { nodes }: Pick<Cluster, 'nodes'>): SyncTransport {
+  return nodes.length > 0 ? transport.node : transport.exec
 }

@@ -16,7 +16,7 @@ const rooms: Readonly<
   host: { rooms: ['lib'], packages: ['execa', 'dockerode'] },
   kube: { rooms: ['lib'], packages: ['@kubernetes/client-node', 'undici', 'ws'] },
   cluster: { rooms: ['lib'], types: ['config', 'host', 'kube'], packages: ['yaml'] },
-  build: { rooms: ['lib'], types: ['config', 'host', 'kube'], packages: ['@balena/dockerignore'] },
+  build: { rooms: ['lib'], types: ['config', 'host', 'kube'], packages: [] },
   images: { rooms: ['lib'], types: ['config', 'host', 'kube'], packages: ['tar-stream'] },
   render: { rooms: ['lib'], types: ['config', 'host', 'kube'], packages: ['yaml'] },
   deploy: { rooms: ['lib'], types: ['config', 'host', 'kube'] },

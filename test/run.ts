@@ -171,7 +171,7 @@ function run(part: string, name: string, args: readonly string[], env: NodeJS.Pr
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [join(root, binary(name)), ...args], {
       cwd: root,
-      env: { ...process.env, ...env, [testRunMark]: String(process.pid) },
+      env: { ...process.env, ...env, [testRunMark]: placesOf(process.env).cache },
       stdio: ['ignore', 'inherit', 'inherit'],
     })
     const hung = setTimeout(

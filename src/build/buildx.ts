@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import type { FileState } from '../host/files.ts'
-import type { ExecResult, Host } from '../host/host.ts'
+import type { ExecResult, FileState, Host } from '../host/host.ts'
 import { DevkitError } from '../lib/errors.ts'
 import { type Builder, type BuildRequest, projectLabel } from './builder.ts'
 import { contextFiles } from './context.ts'

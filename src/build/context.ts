@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { FileState } from '../host/files.ts'
-import type { Files } from '../host/host.ts'
+import type { FileState, Files } from '../host/host.ts'
 import { dockerIgnoreRules, type IgnoreRule, ignoring, takesBackIn } from '../lib/ignore.ts'
 
 /**

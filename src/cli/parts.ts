@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import ci from '../../profiles/ci.ts'
 import debug from '../../profiles/debug.ts'
 import dev from '../../profiles/dev.ts'
@@ -13,7 +13,7 @@ import type { Parts } from '../engine/environment.ts'
 import { engineAddress } from '../host/address.ts'
 import { openEngine } from '../host/engine.ts'
 import { makeExec, programEnv } from '../host/exec.ts'
-import * as files from '../host/files.ts'
+import { openFiles } from '../host/hash-cache.ts'
 import type { Engine } from '../host/host.ts'
 import { locksIn } from '../host/lock.ts'
 import { listenerOn } from '../host/ports.ts'
@@ -47,6 +47,8 @@ export async function openParts(io: Io, command: string): Promise<Parts> {
   const home = io.env['HOME'] || homedir()
   const address = await engineAddress(io.env, machine.engine, home)
   const exec = makeExec({ tools: machine.tools, env: programEnv(io.env, machine.tools, address) })
+  const named = (io.env['KUBECONFIG'] ?? '').split(delimiter).filter(Boolean)
+  const userKubeconfigs = named.length > 0 ? named : [join(home, '.kube', 'config')]
   let opened: Promise<Engine> | undefined
   const engine = (): Promise<Engine> => {
     opened ??= openEngine(address)
@@ -55,7 +57,7 @@ export async function openParts(io: Io, command: string): Promise<Parts> {
   const parts = {
     exec,
     engine,
-    files,
+    files: openFiles(),
     watch: watchFiles,
     listenerOn,
     lock: locksIn(join(machine.stateDirectory, 'locks'), {
@@ -66,7 +68,8 @@ export async function openParts(io: Io, command: string): Promise<Parts> {
     stateDirectory: machine.stateDirectory,
     nodeImage: machine.nodeImage,
     mirrors: machine.mirrors,
-    userKubeconfig: io.env['KUBECONFIG']?.split(':')[0] || join(home, '.kube', 'config'),
+    userKubeconfig: userKubeconfigs[0] ?? '',
+    userKubeconfigs,
   }
   return { ...parts, host: parts, tools: makeToolbox(parts), openKube }
 }

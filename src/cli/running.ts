@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { type EngineRun, occupyEnvironment } from '../engine/environment.ts'
 import { problemEvent } from '../engine/step.ts'
 import { Bus } from '../events/bus.ts'
@@ -53,6 +54,7 @@ export async function running(io: Io, flags: GlobalFlags, command: string, work:
     bus.emit({ type: 'run.started', command, project: plan.project, env: plan.env, profile: plan.profileName, version })
     const parts = await openParts(io, command)
     await occupyEnvironment(plan, parts, scope)
+    scope.use(await parts.host.files.remember(join(plan.directory, '.devkit', 'hashes.json')))
     const run: EngineRun = {
       bus,
       signal: scope.signal,

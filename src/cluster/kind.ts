@@ -51,6 +51,7 @@ export function kind(parts: KindParts): ClusterProvider {
   }
 
   return {
+    own: true,
     find,
     async ensure(request, ports, step, nodesRun = () => undefined) {
       const found = await find(request, step)
@@ -132,7 +133,7 @@ async function create(
 ): Promise<Cluster> {
   const madeNetwork = !(await (await parts.engine()).networkExists(network))
   await own(parts, name, { project, madeNetwork, state: 'making' })
-  const image = spec.kind.nodeImage ?? parts.nodeImage
+  const image = ('kind' in spec ? spec.kind.nodeImage : undefined) ?? parts.nodeImage
   const config = kindConfig(ports)
   // --retain: on a failure the node is still there to be asked
   const args = [

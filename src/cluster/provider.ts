@@ -3,6 +3,8 @@ import type { Step } from '../lib/step.ts'
 
 /** Makes, finds and removes clusters of one sort. A cluster that it did not make is never touched. */
 export interface ClusterProvider {
+  /** Whether devkit makes its clusters: then ports are mapped when one is made, and it goes with its last environment. */
+  readonly own: boolean
   find(request: ClusterRequest, step: Step): Promise<ClusterState>
   /**
    * The cluster, running: created, started or just found. `ports` are those that it is made with when it is made now.
@@ -42,7 +44,7 @@ export interface Cluster {
   readonly name: string
   /** Path of devkit's own kubeconfig for this cluster. */
   readonly kubeconfig: string
-  /** Containers that are the nodes; the first runs the control plane. */
+  /** Containers that are the nodes; the first runs the control plane. None where nodes cannot be entered. */
   readonly nodes: readonly string[]
 }
 

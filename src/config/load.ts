@@ -199,12 +199,18 @@ function knownKeys(path: readonly string[]): readonly string[] {
   interface Node {
     readonly type: string
     readonly wrapped?: Node
+    readonly getter?: (input: unknown) => Node
     readonly entries?: Readonly<Record<string, Node>>
     readonly value?: Node
     readonly item?: Node
     readonly options?: readonly Node[]
   }
-  const unwrap = (node: Node | undefined): Node | undefined => (node?.wrapped ? unwrap(node.wrapped) : node)
+  // which variant is meant is told by the names below it
+  const named = Object.fromEntries(path.map((key) => [key, undefined]))
+  const unwrap = (node: Node | undefined): Node | undefined => {
+    const inner = node?.wrapped ?? node?.getter?.(named)
+    return inner ? unwrap(inner) : node
+  }
   let node = unwrap(configSchema as unknown as Node)
   for (const key of path) {
     const inside: Node | undefined = node?.type === 'union' ? unwrap(node.options?.[0]) : node

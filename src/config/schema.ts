@@ -29,7 +29,20 @@ const kindSpec = v.strictObject({
   nodeImage: v.optional(text),
 })
 
-const clusterSpec = v.union([v.strictObject({ kind: kindSpec })])
+/** A cluster that somebody else made: devkit only puts its objects into it. */
+const existingSpec = v.strictObject({
+  /** A context of the kubeconfig (KUBECONFIG, else ~/.kube/config). No other is ever acted on. */
+  context: text,
+  /** Where built images are pushed for the cluster to pull, such as `localhost:5001`; default: the cluster has them, or can pull them by their own names. */
+  registry: v.optional(v.pipe(text, v.regex(/^[^/\s]+(\/[^\s]*)?$/, 'a registry such as localhost:5001'))),
+})
+
+const ownCluster = v.strictObject({ kind: kindSpec })
+const existingCluster = v.strictObject({ existing: existingSpec })
+/** Not a union: one that fits no variant is told what is wrong with the variant that was meant, not with all. */
+const clusterSpec = v.lazy((input) =>
+  typeof input === 'object' && input !== null && 'existing' in input ? existingCluster : ownCluster,
+)
 
 const buildSpec = v.strictObject({
   /** Directory that the build may read, relative to the config file. */
@@ -132,6 +145,7 @@ export type UserProfile = v.InferInput<typeof profileSchema>
 export type Profile = v.InferOutput<typeof profileSchema>
 export type ClusterSpec = Config['cluster']
 export type KindSpec = v.InferOutput<typeof kindSpec>
+export type ExistingSpec = v.InferOutput<typeof existingSpec>
 export type BuildSpec = v.InferOutput<typeof buildSpec>
 export type Restart = v.InferOutput<typeof restart>
 export type SyncRun = v.InferOutput<typeof syncRun>
@@ -143,7 +157,6 @@ export type ServiceOverlay = v.InferOutput<typeof serviceOverlay>
 /** Names that the contract has and this version does not: they get a message of their own instead of "unknown". */
 export const notYet: Readonly<Record<string, string>> = {
   'cluster.minikube': 'clusters made by minikube',
-  'cluster.existing': 'clusters that exist already',
   'manifests.kustomize': 'kustomize sources',
   'manifests.helm': 'Helm charts',
 }

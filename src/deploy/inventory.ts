@@ -34,3 +34,8 @@ export async function readInventory(kube: Kube, namespace: string, signal: Abort
   const { objects = '[]' } = (found?.['data'] ?? {}) as { readonly objects?: string }
   return JSON.parse(objects) as readonly ObjectRef[]
 }
+
+/** Removes what was written down. */
+export function forgetInventory(kube: Kube, namespace: string, signal: AbortSignal): Promise<void> {
+  return kube.remove({ apiVersion: 'v1', kind: 'ConfigMap', name, namespace }, signal)
+}

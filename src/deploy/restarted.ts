@@ -5,6 +5,9 @@ import type { KubeObject } from '../lib/objects.ts'
 /** How long pods have to come back before their readiness is judged as it stands, in ms. */
 const patienceMs = 60_000
 
+/** @see https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetes-io-config-mirror */
+const mirror = 'kubernetes.io/config.mirror'
+
 interface PodStatus {
   readonly phase?: string
   readonly conditions?: readonly { readonly type: string; readonly status: string }[]
@@ -30,7 +33,8 @@ export async function untilLooked(
   for (const deadline = Date.now() + patienceMs; ; await delay(250, signal)) {
     // without kube-system's a pod that is ready cannot be reached
     const lists = [namespace, 'kube-system'].map((each) => kube.list({ apiVersion: 'v1', kind: 'Pod', namespace: each }, signal))
-    const pods = (await Promise.all(lists)).flat()
+    // the control plane's own pods run outside of the API, which answers already
+    const pods = (await Promise.all(lists)).flat().filter(({ metadata }) => metadata.annotations?.[mirror] === undefined)
     for (const pod of pods) if (isOlder(pod, since) && !isOver(pod)) outdated.add(uidOf(pod))
     const waiting = pods.filter((pod) => outdated.has(uidOf(pod)) && !isOver(pod) && (isOlder(pod, since) || !isReady(pod)))
     if (waiting.length === 0 || Date.now() >= deadline) return outdated.size > 0

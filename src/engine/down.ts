@@ -1,11 +1,11 @@
 import { projectLabel } from '../build/builder.ts'
 import type { ClusterProvider, ClusterState } from '../cluster/provider.ts'
 import { ownLabels } from '../deploy/apply.ts'
-import { readInventory } from '../deploy/inventory.ts'
+import { forgetInventory, readInventory } from '../deploy/inventory.ts'
 import { type PortBook, portBookFile } from '../forward/mapped.ts'
 import type { Kube } from '../kube/kube.ts'
 import { DevkitError } from '../lib/errors.ts'
-import type { ObjectRef } from '../lib/objects.ts'
+import { isLabelled, type ObjectRef } from '../lib/objects.ts'
 import { Scope } from '../lib/scope.ts'
 import type { Step } from '../lib/step.ts'
 import type { Plan } from '../plan/plan.ts'
@@ -29,7 +29,7 @@ export async function down(plan: Plan, run: EngineRun, confirm: Confirm): Promis
   await confirmLoss(plan, run, await provider.find(plan.cluster, quiet), confirm)
   await aloneWithCluster(plan, parts, quiet, async () => {
     const others = await neighbours(plan, parts)
-    if (others.length === 0)
+    if (others.length === 0 && provider.own)
       await runStep(
         run,
         'cluster',
@@ -40,7 +40,11 @@ export async function down(plan: Plan, run: EngineRun, confirm: Confirm): Promis
       await runStep(
         run,
         'prune',
-        (step) => removeEnvironment(plan, run, { provider, others }, step),
+        async (step) => {
+          const outcome = await removeEnvironment(plan, run, { provider, others }, step)
+          if (others.length === 0) await provider.remove(plan.cluster, step)
+          return outcome
+        },
         (outcome) => outcome,
       )
   })
@@ -66,7 +70,7 @@ async function volumesToLose(plan: Plan, { parts, signal }: EngineRun, found: Cl
     : []
   if (found.state !== 'running') return unknown
   await using scope = new Scope()
-  const alone = (await neighbours(plan, parts)).length === 0
+  const alone = (await neighbours(plan, parts)).length === 0 && providerOf(parts.tools, plan.cluster.spec).own
   try {
     const kube = scope.use(await parts.openKube(found.cluster.kubeconfig))
     await kube.untilReady(10_000, signal)
@@ -107,7 +111,7 @@ async function removeEnvironment(
     await parts.host.files.writePrivate(file, JSON.stringify({ ...book, taken }))
   }
   if ((await provider.find(plan.cluster, step)).state === 'absent' || !(await heldBy(plan, parts))) return 'unchanged'
-  step.say(`the cluster stays for ${others.join(', ')}`)
+  step.say(`the cluster stays${others.length > 0 ? ` for ${others.join(', ')}` : ': devkit did not make it'}`)
   // what can't be asked is started first
   const { cluster } = await provider.ensure(plan.cluster, [], step)
   await using scope = new Scope()
@@ -115,12 +119,14 @@ async function removeEnvironment(
   await kube.untilReady(60_000, signal)
   for (const ref of (await readInventory(kube, plan.namespace, signal)).toReversed())
     if (await isOwn(kube, ref, plan, signal)) await kube.remove(ref, signal)
-  await kube.remove({ apiVersion: 'v1', kind: 'Namespace', name: plan.namespace }, signal, { wait: true })
+  const namespace: ObjectRef = { apiVersion: 'v1', kind: 'Namespace', name: plan.namespace }
+  if (await isOwn(kube, namespace, plan, signal)) await kube.remove(namespace, signal, { wait: true })
+  else await forgetInventory(kube, plan.namespace, signal)
   return 'pruned'
 }
 
 /** Whether it was this environment that applied the object last: one outside the namespaces may be shared. */
 async function isOwn(kube: Kube, ref: ObjectRef, { project, env }: Plan, signal: AbortSignal): Promise<boolean> {
-  const labels = (await kube.get(ref, signal))?.metadata.labels ?? {}
-  return Object.entries(ownLabels(project, env)).every(([name, value]) => labels[name] === value)
+  const found = await kube.get(ref, signal)
+  return found !== undefined && isLabelled(found, ownLabels(project, env))
 }

@@ -16,6 +16,7 @@ import { Replica } from '../sync/replica.ts'
 import type { ContainerRef } from '../sync/transport.ts'
 import { Contents, shortHash } from '../sync/tree.ts'
 import { WorkingTree } from '../sync/working-tree.ts'
+import { transportOf } from '../toolbox.ts'
 import { runIn } from './command.ts'
 import { ContainerSession } from './container-session.ts'
 import type { EngineRun } from './environment.ts'
@@ -72,7 +73,7 @@ export class Sessions {
     // ends after the sessions, so that a lease can be taken back
     const streamScope = new Scope()
     const kube = () => this.#state.kube
-    this.#streams = new Streams(run, streamScope, { transport: run.parts.tools.transport, kube })
+    this.#streams = new Streams(run, streamScope, { transport: () => transportOf(run.parts.tools, this.#state.cluster), kube })
     scope.defer(async () => {
       this.#following?.[Symbol.dispose]()
       await this.#beating

@@ -10,7 +10,7 @@ import { isWorkload, type KubeObject, nameOf, podSpecOf, refOf } from '../lib/ob
 import { Scope } from '../lib/scope.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { repositoryOf } from '../render/transforms/transforms.ts'
-import { providerOf } from '../toolbox.ts'
+import { providerOf, transportOf } from '../toolbox.ts'
 import { checkHolder, type EngineRun } from './environment.ts'
 import { renderSource, type Source } from './render.ts'
 import { problemEvent } from './step.ts'
@@ -53,7 +53,11 @@ export async function status(plan: Plan, run: EngineRun): Promise<Status> {
   return {
     project: plan.project,
     env: plan.env,
-    cluster: { name: plan.cluster.name, state },
+    cluster: {
+      name: plan.cluster.name,
+      state,
+      sync: found && 'cluster' in found ? transportOf(parts.tools, found.cluster).way : undefined,
+    },
     namespace: plan.namespace,
     services:
       seen?.services ??

@@ -11,12 +11,16 @@ const longestPauseMs = 2000
 export class Streams {
   readonly #run: Run
   readonly #scope: Scope
-  readonly #transport: SyncTransport
+  readonly #transport: () => SyncTransport
   readonly #kube: () => Kube
   readonly #open = new Map<string, Promise<SyncSession>>()
   readonly #lost = new Set<string>()
 
-  constructor(run: Run, scope: Scope, { transport, kube }: { readonly transport: SyncTransport; readonly kube: () => Kube }) {
+  constructor(
+    run: Run,
+    scope: Scope,
+    { transport, kube }: { readonly transport: () => SyncTransport; readonly kube: () => Kube },
+  ) {
     this.#run = run
     this.#scope = scope
     this.#transport = transport
@@ -47,8 +51,8 @@ export class Streams {
     for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
       try {
         const session = this.#lost.has(node)
-          ? await this.#transport.open(target, { signal, say: () => undefined })
-          : await runStep({ bus: this.#run.bus, signal }, `stream/${node}`, (step) => this.#transport.open(target, step))
+          ? await this.#transport().open(target, { signal, say: () => undefined })
+          : await runStep({ bus: this.#run.bus, signal }, `stream/${node}`, (step) => this.#transport().open(target, step))
         this.#scope.defer(() => session[Symbol.asyncDispose]())
         if (this.#lost.delete(node)) this.#run.bus.emit({ type: 'problem.resolved', code: 'SYNC-101', object: `Node/${node}` })
         return session

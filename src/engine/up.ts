@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Image } from '../build/builder.ts'
 import type { Cluster, EnsuredCluster } from '../cluster/provider.ts'
+import type { ClusterSpec, ExistingSpec } from '../config/schema.ts'
 import { applyManifest, checkManifests, ownLabels } from '../deploy/apply.ts'
 import { recordInventory } from '../deploy/inventory.ts'
 import { Live } from '../deploy/live.ts'
@@ -10,10 +11,11 @@ import { untilLooked } from '../deploy/restarted.ts'
 import type { Outcome } from '../events/event.ts'
 import { choosePorts, mappedService, mappingFor, type PortBook, portBookFile } from '../forward/mapped.ts'
 import { untilReachable } from '../forward/reachable.ts'
+import { inRegistry } from '../images/push.ts'
 import type { Kube } from '../kube/kube.ts'
 import { abortable, mapLimited } from '../lib/async.ts'
 import { messageOf } from '../lib/errors.ts'
-import { isWorkload, type KubeObject, type Manifest, nameOf } from '../lib/objects.ts'
+import { isLabelled, isWorkload, type KubeObject, type Manifest, nameOf, type ObjectRef, refOf } from '../lib/objects.ts'
 import type { Scope } from '../lib/scope.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { servicePort } from '../render/references.ts'
@@ -72,7 +74,8 @@ export async function up(plan: Plan, run: EngineRun, scope: Scope, options: UpOp
   )
   for (const { name, build } of plan.services)
     if (build) await parts.tools.builder.check({ service: name, directory: plan.directory, spec: build })
-  await (await parts.host.engine()).version()
+  const provider = providerOf(parts.tools, plan.cluster.spec)
+  if (provider.own || plan.services.some(({ build }) => build)) await (await parts.host.engine()).version()
   const before = await heldBy(plan, parts)
   await holdEnvironment(plan, parts, false)
 
@@ -92,7 +95,10 @@ export async function up(plan: Plan, run: EngineRun, scope: Scope, options: UpOp
     const restarted = await untilLooked(kube, { namespace: plan.namespace, since: runningSince, onWait }, signal)
     return { cluster, outcome, kube, restarted }
   })
-  const delivery = new Deliveries(nodes.promise, made, { ...run, signal: AbortSignal.any([signal, gaveUp.signal]) })
+  const delivery = new Deliveries(nodes.promise, made, plan.cluster.spec, {
+    ...run,
+    signal: AbortSignal.any([signal, gaveUp.signal]),
+  })
   const built = (reuse ? opened : Promise.resolve(undefined)).then((known) =>
     buildImages(plan, run, { reuse: async (service) => known && reuse?.(service, known.kube), onImage: delivery.add }),
   )
@@ -109,7 +115,8 @@ export async function up(plan: Plan, run: EngineRun, scope: Scope, options: UpOp
   await holdEnvironment(plan, parts, true)
 
   const wanted = applyProfile(plan, source, references(images), await programsOf(plan, images, run))
-  const forwards = await mapPorts(plan, ports, cluster, run)
+  const forwards = provider.own ? await mapPorts(plan, ports, cluster, run) : []
+  if (!provider.own) tellWays(plan, source, ports, run)
   const urls = Object.fromEntries(forwards.toReversed().map(({ service, url }) => [service, url]))
   const live = new Live(kube, plan.namespace, scope)
   const running = { plan, source, cluster, kube, live, images, urls }
@@ -170,6 +177,16 @@ function mapPorts(
     }
     return forwards
   })
+}
+
+/** A cluster that devkit did not make has no ports of this machine: how to get there all the same. */
+function tellWays(plan: Plan, source: Source, ports: readonly WantedPort[], { bus }: EngineRun): void {
+  if (!('existing' in plan.cluster.spec)) return
+  const place = `--context ${plan.cluster.spec.existing.context} --namespace ${plan.namespace}`
+  for (const { service, targetPort } of ports) {
+    const command = `kubectl ${place} port-forward ${targetOf(source, service).workload.toLowerCase()} ${targetPort}`
+    bus.emit({ type: 'action', service: service.name, do: 'none', reason: `no port of this machine leads there; \`${command}\`` })
+  }
 }
 
 function ensureCluster(plan: Plan, run: EngineRun, nodesRun: (nodes: readonly string[]) => void): Promise<EnsuredCluster> {
@@ -241,6 +258,12 @@ async function buildImages(plan: Plan, run: EngineRun, { reuse, onImage }: Build
   return new Map(built)
 }
 
+/** Repository under which an image of the manifests runs: the cluster may pull it from a registry of its own. */
+export function runningRepository({ cluster: { spec } }: Plan, image: string): string {
+  const repository = repositoryOf(image)
+  return 'existing' in spec && spec.existing.registry !== undefined ? inRegistry(spec.existing.registry, repository) : repository
+}
+
 /** Builds the image of one service and remembers what is in it. */
 export async function buildImage(plan: Plan, service: ServicePlan, run: EngineRun): Promise<Image> {
   const { build, image, name } = service
@@ -248,7 +271,7 @@ export async function buildImage(plan: Plan, service: ServicePlan, run: EngineRu
   const request = {
     service: name,
     project: plan.project,
-    repository: repositoryOf(image),
+    repository: runningRepository(plan, image),
     directory: plan.directory,
     spec: build,
   }
@@ -277,12 +300,14 @@ async function ignoreOwnDirectory({ directory }: Plan, { host }: Parts): Promise
 class Deliveries {
   readonly #nodes: Promise<readonly string[]>
   readonly #made: Promise<unknown>
+  readonly #spec: ClusterSpec
   readonly #run: EngineRun
   #last: Promise<boolean> = Promise.resolve(false)
 
   /** `nodes` can take images before the cluster is `made`; the run's signal ends the wait for them. */
-  constructor(nodes: Promise<readonly string[]>, made: Promise<unknown>, run: EngineRun) {
+  constructor(nodes: Promise<readonly string[]>, made: Promise<unknown>, spec: ClusterSpec, run: EngineRun) {
     this.#nodes = nodes
+    this.#spec = spec
     this.#made = made
     this.#run = run
   }
@@ -291,6 +316,7 @@ class Deliveries {
     const before = this.#last
     this.#last = before.then(async (sent) => {
       const nodes = await abortable(this.#nodes, this.#run.signal)
+      if ('existing' in this.#spec) return (await this.#push(repository, reference, this.#spec.existing)) === 'created' || sent
       const outcomes = await Promise.all(nodes.map((node) => this.#deliver(repository, reference, node)))
       return sent || outcomes.includes('created')
     })
@@ -301,6 +327,20 @@ class Deliveries {
   /** Whether anything had to be sent, when all of it is there. */
   all(): Promise<boolean> {
     return this.#last
+  }
+
+  /** Where nodes cannot be entered they pull what a registry has. */
+  #push(repository: string, reference: string, { registry, context }: ExistingSpec): Promise<'created' | 'unchanged'> {
+    return runStep(
+      this.#run,
+      `deliver/${repository.split('/').at(-1)}`,
+      async (step) => {
+        if (registry !== undefined) return this.#run.parts.tools.push.push(reference, step)
+        step.say(`${context} has to have ${reference} already: cluster.existing.registry names no registry to push it to`)
+        return 'unchanged'
+      },
+      (outcome) => outcome,
+    )
   }
 
   #deliver(repository: string, reference: string, node: string): Promise<'created' | 'unchanged'> {
@@ -370,7 +410,9 @@ export async function deploy(
       const named = manifests.some(({ object }) => object.kind === 'Namespace' && object.metadata.name === plan.namespace)
       // every refusal before the first write
       await checkManifests(kube, manifests, { labels, namespace: plan.namespace }, run.signal)
-      for (const namespace of [...manifests.filter(({ object }) => object.kind === 'Namespace'), ...(named ? [] : [own])])
+      // a namespace that somebody else made is used as it is, and stays
+      const used = named || (await isSomebodyElses(kube, refOf(own.object), labels, run.signal))
+      for (const namespace of [...manifests.filter(({ object }) => object.kind === 'Namespace'), ...(used ? [] : [own])])
         await apply(namespace)
       const rest = manifests.filter(({ object }) => object.kind !== 'Namespace')
       await recordInventory(kube, plan, rest, run.signal)
@@ -380,6 +422,16 @@ export async function deploy(
   )
   await deployWorkloads({ plan, source, kube, live, workloads, apply, synced }, run)
   return outcomes
+}
+
+async function isSomebodyElses(
+  kube: Kube,
+  ref: ObjectRef,
+  labels: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const found = await kube.get(ref, signal)
+  return found !== undefined && !isLabelled(found, labels)
 }
 
 interface WorkloadDeployment extends Omit<Deployment, 'manifests'> {

@@ -14,7 +14,7 @@ import { neverSynced } from '../sync/mapping.ts'
 import type { EngineRun } from './environment.ts'
 import { renderSource } from './render.ts'
 import { problemEvent, runStep } from './step.ts'
-import { buildImage, imageFile, type Running, targetOf, up } from './up.ts'
+import { buildImage, imageFile, type Running, runningRepository, targetOf, up } from './up.ts'
 
 /** What time may mend: tried again without a save. */
 const passing = ['ENGINE-101', 'ENGINE-103', 'CLUSTER-104', 'APPLY-104', 'IMAGE-101', 'PORT-101']
@@ -282,7 +282,7 @@ async function runningImage(plan: Plan, service: ServicePlan, kube: Kube, run: E
   const apiVersion =
     source.manifests.find(({ object }) => object.kind === kind && object.metadata.name === name)?.object.apiVersion ?? ''
   const live = await kube.get({ apiVersion, kind, name, namespace: plan.namespace }, run.signal)
-  const repository = repositoryOf(service.image)
+  const repository = runningRepository(plan, service.image)
   const reference =
     live && podSpecOf(live)?.containers.find(({ image }) => image !== undefined && repositoryOf(image) === repository)?.image
   if (reference === undefined) return undefined

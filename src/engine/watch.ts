@@ -59,14 +59,15 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
 
   const follow = async (): Promise<void> => {
     for await (const { paths, firstEvent } of watching.batches) {
-      if (paths.some((path) => replan.files.includes(path))) {
+      const changes = await host.files.changed(paths)
+      if (changes.some(({ path }) => replan.files.includes(path))) {
         run.bus.emit({ type: 'action', do: 'replan', reason: `${shown(plan, replan.files)} changed` })
         await replanned()
       }
-      const actions = affected(plan, paths, await surroundingsOf(plan, replan.files)).filter((action) => action.do !== 'replan')
+      const actions = affected(plan, changes, await surroundingsOf(plan, replan.files)).filter((action) => action.do !== 'replan')
       if (actions.length === 0) continue
-      const some = paths.slice(0, 20).map((path) => relative(plan.directory, path))
-      run.bus.emit({ type: 'files.changed', count: paths.length, paths: some })
+      const some = changes.slice(0, 20).map(({ path }) => relative(plan.directory, path))
+      run.bus.emit({ type: 'files.changed', count: changes.length, paths: some })
       for (const action of actions) {
         const service = 'service' in action ? action.service : undefined
         run.bus.emit({ type: 'action', service, do: action.do, reason: action.reason })

@@ -42,6 +42,8 @@ export const statusSchema = v.strictObject({
   cluster: v.strictObject({
     name: v.string(),
     state: v.picklist(['unknown', 'absent', 'making', 'running', 'stopped', 'paused']),
+    /** How saved files come into its containers. */
+    sync: v.optional(v.picklist(['node stream', 'exec stream'])),
   }),
   namespace: v.string(),
   services: v.array(serviceStatusSchema),

@@ -28,10 +28,34 @@ export interface LockHolder {
 }
 
 /** Reading and writing the working tree and devkit's own state. */
-export type Files = Pick<
-  typeof files,
-  'exists' | 'stateOf' | 'entryAt' | 'treeOf' | 'readJson' | 'readText' | 'writePrivate' | 'append' | 'namesIn' | 'removeFile'
->
+export interface Files extends Omit<typeof files, never> {
+  /** The file or symlink at `path` now; undefined for what is gone and for everything else (directories, sockets, pipes). A file is read only when it may have changed. */
+  stateOf(path: string): Promise<FileState | undefined>
+  /**
+   * All files and symlinks below `root` by their path relative to it, with `/`. `skip` sees relative paths and prunes directories.
+   * A root that is not there is empty.
+   * @throws SYNC-113 when a directory cannot be read
+   */
+  treeOf(root: string, skip: (path: string, directory: boolean) => boolean): Promise<ReadonlyMap<string, FileState>>
+  /** Which of the paths (absolute) are not what they were when this was last asked, or at the beginning: a touch is no change. */
+  changed(paths: readonly string[]): Promise<readonly ChangedPath[]>
+  /** Takes the hashes that an earlier run wrote down in `PROJECT/.devkit/NAME`, and writes down this run's until the end. */
+  remember(file: string): Promise<AsyncDisposable>
+}
+
+/**
+ * What a path of the working tree is. `hash` covers kind, content (or a link's target) and the exec bit; that of a file that cannot be read is
+ * one that no content has.
+ */
+export type FileState =
+  | { readonly kind: 'file'; readonly hash: string; readonly mode: number; readonly bytes: number }
+  | { readonly kind: 'link'; readonly hash: string; readonly to: string }
+
+export interface ChangedPath {
+  readonly path: string
+  /** Surely no file: a directory that came, or something that nobody asked about before it went. */
+  readonly directory: boolean
+}
 
 /** Runs a program to its end. Lines of its output go to `step`; an abort ends it and its children as a group. */
 export type Exec = (tool: Tool, args: readonly string[], step: Step, options?: ExecOptions) => Promise<ExecResult>

@@ -52,6 +52,11 @@ export function refOf({ apiVersion, kind, metadata }: KubeObject): ObjectRef {
   return { apiVersion, kind, name: metadata.name, namespace: metadata.namespace }
 }
 
+/** Whether an object carries all of the labels. */
+export function isLabelled({ metadata }: KubeObject, labels: Readonly<Record<string, string>>): boolean {
+  return Object.entries(labels).every(([name, value]) => metadata.labels?.[name] === value)
+}
+
 /** `Deployment/web`, as people say it. */
 export function nameOf(object: KubeObject | ObjectRef): string {
   return `${object.kind}/${'metadata' in object ? (object as KubeObject).metadata.name : (object as ObjectRef).name}`

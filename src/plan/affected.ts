@@ -9,6 +9,13 @@ export interface Meaning {
   readonly reason: string
 }
 
+/** A path (absolute) that something happened to. */
+export interface Change {
+  readonly path: string
+  /** A directory says nothing to a build: what is in it does. */
+  readonly directory: boolean
+}
+
 /** A service's answer for a path (absolute); undefined: the path is no business of the service. */
 export type MeaningOf = (path: string) => Meaning | undefined
 
@@ -61,18 +68,19 @@ export function meaningsFor(plan: Plan, service: ServicePlan, { dockerIgnores, n
 }
 
 /**
- * What changed paths (absolute) mean, cheapest first: per service at most one action of each kind, with its reason. A changed config
+ * What changes mean, cheapest first: per service at most one action of each kind, with its reason. A changed config
  * means replan, and the answers of the others are those of the plan that was.
  */
-export function affected(plan: Plan, paths: readonly string[], surroundings: Surroundings): readonly Action[] {
+export function affected(plan: Plan, changes: readonly Change[], surroundings: Surroundings): readonly Action[] {
+  const paths = changes.map(({ path }) => path)
   const config = paths.find((path) => surroundings.configFiles.includes(path))
   const actions: Action[] = config === undefined ? [] : [{ do: 'replan', reason: `${shown(plan, config)}, which is the config` }]
   for (const service of plan.services) {
     const meaningOf = meaningsFor(plan, service, surroundings)
     const by: Record<Meaning['do'], { readonly path: string; readonly reason: string }[]> = { sync: [], rebuild: [], none: [] }
-    for (const path of paths) {
+    for (const { path, directory } of changes) {
       const meaning = meaningOf(path)
-      if (meaning) by[meaning.do].push({ path, reason: meaning.reason })
+      if (meaning && !(directory && meaning.do !== 'sync')) by[meaning.do].push({ path, reason: meaning.reason })
     }
     const about = { service: service.name }
     if (by.sync.length > 0)

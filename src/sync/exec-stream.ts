@@ -188,7 +188,7 @@ class ExecSession implements SyncSession {
   }
 
   async signal(container: ContainerRef, signal: string): Promise<void> {
-    const { how, what } = await (await this.#shell(container)).call('sig', [signal])
+    const { how, what } = await (await this.#shell(container)).call('sig', [signal.replace(/^SIG/, '')])
     if (how === 'ok') return
     throw new DevkitError('SYNC-102', {
       message: `${container.pod}/${container.name} does not take the signal ${signal}: ${what}.`,

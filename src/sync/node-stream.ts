@@ -170,7 +170,7 @@ class NodeSession implements SyncSession {
   }
 
   async signal(container: ContainerRef, signal: string): Promise<void> {
-    this.#checked(container, await this.#channel.ask('S', anywhere(container), 0, signal))
+    this.#checked(container, await this.#channel.ask('S', anywhere(container), 0, signal.replace(/^SIG/, '')))
   }
 
   async tell(container: ContainerRef, fifo: string, line: string): Promise<boolean> {

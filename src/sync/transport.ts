@@ -31,7 +31,7 @@ export interface SyncSession extends AsyncDisposable {
   push(container: ContainerRef, batch: Batch, step: Step): Promise<Ack>
   /** Which of the paths the container does not have, by their index. A symlink is there whatever it leads to. @throws SyncGone */
   probe(container: ContainerRef, targets: readonly string[]): Promise<readonly number[]>
-  /** Sends the container's first process a signal, such as `HUP`. @throws SyncGone, SYNC-102 */
+  /** Sends the container's first process a signal, such as `HUP` or `SIGHUP`. @throws SyncGone, SYNC-102 */
   signal(container: ContainerRef, signal: string): Promise<void>
   /** Writes a line into a FIFO in the container; says whether somebody was reading it. Never waits for long for a reader. @throws SyncGone */
   tell(container: ContainerRef, fifo: string, line: string): Promise<boolean>

@@ -33,6 +33,15 @@ export function processesWithEnv(entry: string): readonly number[] {
   )
 }
 
+/** Environment that a process was started with; empty when it cannot be read. */
+export function environmentOf(pid: number): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    read(pid, 'environ')
+      .split('\0')
+      .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+  )
+}
+
 /** This process, the one that started it, and so on. */
 export function ownAncestors(): ReadonlySet<number> {
   const parents = new Map(processes().map(({ pid, parent }) => [pid, parent]))

@@ -40,7 +40,6 @@ test('all wrong values at once, each with its line and the nearest right word', 
 
 test.each([
   ['cluster: { minikube: {} }', 'CONFIG-105'],
-  ['cluster: { existing: { context: a } }', 'CONFIG-105'],
   ['cluster: { kindd: {} }', 'CONFIG-103'],
 ])('%s is %s', async (line, code) => {
   write('devkit.config.yaml', `project: shop\nmanifests: [k8s]\n${line}\n`)

@@ -104,6 +104,7 @@ test.each<[string, string[], string[]]>([
   ['what the config ignores is nothing', ['web/src/a.tmp', 'web/b.tmp'], ['web none', 'worker none']],
   ['what is never synced is not even that', ['web/src/__pycache__/a.pyc', 'web/src/.a.py.swp', 'web/node_modules/a/b.js'], []],
   ['only the service that it is about', ['other/a'], ['other rebuild']],
+  ['a directory says nothing to a build', ['web/new/', 'web/src/new/'], ['web sync', 'worker sync']],
   ['manifests', ['k8s/web.yaml'], ['undefined rerender']],
   ['no manifest', ['k8s/notes.md'], []],
   ['the config, and the rest with it', ['devkit.config.ts', 'other/a'], ['undefined replan', 'other rebuild']],
@@ -111,12 +112,11 @@ test.each<[string, string[], string[]]>([
 ])('%s: %j means %j', (_, paths, wanted) => {
   const actions = affected(
     watched,
-    paths.map((path) => join('/shop', path)),
+    paths.map((path) => ({ path: join('/shop', path), directory: path.endsWith('/') })),
     surroundings,
   )
   expect(actions.map((action) => `${'service' in action ? action.service : undefined} ${action.do}`)).toEqual(wanted)
-  for (const { reason } of actions)
-    expect(reason).toContain(paths.find((path) => reason.startsWith(path)) ?? 'no path in the reason')
+  for (const { reason } of actions) expect(paths.some((path) => reason.startsWith(path.replace(/\/$/, '')))).toBe(true)
 })
 
 test('a profile lies over the shipped one of its name and over what it extends', () => {

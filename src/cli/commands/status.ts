@@ -32,7 +32,7 @@ function table({ project, env, cluster, namespace, services, volumes, problems }
     return `${ready ? '✓' : '✗'} ${name.padEnd(width)}  ${workload.padEnd(workloads)}  ${counted}  ${said}`
   })
   return [
-    `${project}/${env} · cluster ${cluster.name} ${cluster.state} · namespace ${namespace}`,
+    `${project}/${env} · cluster ${cluster.name} ${cluster.state}${cluster.sync ? ` · ${cluster.sync}` : ''} · namespace ${namespace}`,
     ...rows,
     ...volumes.map(({ namespace: inside, name, size }) => `  volume ${inside}/${name} ${size}`),
     ...problems.map((problem) => problemText(problem, paint(false), false)),

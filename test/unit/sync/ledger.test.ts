@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { SyncRule } from '../../../src/config/schema.ts'
-import * as files from '../../../src/host/files.ts'
+import { openFiles } from '../../../src/host/hash-cache.ts'
 import { gitIgnoreRules, ignoring } from '../../../src/lib/ignore.ts'
 import { Ledger } from '../../../src/sync/ledger.ts'
 import { type Mapping, plainTarget } from '../../../src/sync/mapping.ts'
@@ -13,6 +13,7 @@ import { Contents, Paths, shortHash, unknown } from '../../../src/sync/tree.ts'
 import { WorkingTree } from '../../../src/sync/working-tree.ts'
 
 let root: string
+const files = openFiles()
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'devkit-ledger-'))

@@ -1,0 +1,216 @@
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { expect, test } from 'vitest'
+import { app, imageOf, manifestsOf } from './tools/app.ts'
+import type { AnyEvent } from './tools/devkit.ts'
+import { useRig } from './tools/rig.ts'
+
+// The life of an environment, step after step: each test begins where the one before it ended.
+
+const project = 't-life'
+const rig = useRig(project, {
+  ...app({ project, config: { workload: 'Deployment/web' } }),
+  'k8s/store.yaml': manifestsOf({
+    apiVersion: 'apps/v1',
+    kind: 'StatefulSet',
+    metadata: { name: 'store' },
+    spec: {
+      replicas: 1,
+      serviceName: 'store',
+      selector: { matchLabels: { app: 'store' } },
+      template: {
+        metadata: { labels: { app: 'store' } },
+        spec: {
+          terminationGracePeriodSeconds: 1,
+          containers: [
+            {
+              name: 'store',
+              image: `${imageOf(project)}:1.0`,
+              command: ['sh', '-c', 'date > /data/written; exec sleep infinity'],
+              volumeMounts: [{ name: 'data', mountPath: '/data' }],
+            },
+          ],
+        },
+      },
+      volumeClaimTemplates: [
+        {
+          metadata: { name: 'data' },
+          spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '64Mi' } } },
+        },
+      ],
+    },
+  }),
+})
+
+const kubeconfig = (): string => join(rig.scratch, 'home/.kube/config')
+const userKubeconfig =
+  '# mine\napiVersion: v1\nkind: Config\ncurrent-context: work\nclusters:\n- {name: work, cluster: {server: "https://127.0.0.1:1"}}\ncontexts:\n- {name: work, context: {cluster: work, user: me}}\nusers:\n- {name: me, user: {}}\n'
+const stateDirectory = (): string => join(rig.scratch, 'home/.local/state/devkit')
+const ports = (): unknown =>
+  JSON.parse(readFileSync(join(stateDirectory(), 'clusters', rig.cluster, 'ports.json'), 'utf8')).mappings
+const reasons = (events: readonly AnyEvent[]): readonly string[] =>
+  events.filter(({ type }) => type === 'action').map(({ reason }) => String(reason))
+const saysOf = (events: readonly AnyEvent[], pattern: RegExp): boolean => reasons(events).some((reason) => pattern.test(reason))
+const urlOf = (events: readonly AnyEvent[]): string =>
+  String((events.find(({ type }) => type === 'run.finished')?.['urls'] as { web?: string } | undefined)?.web)
+/** Everything below the rig's home and temp directory but the caches of other programs. */
+const files = (): readonly string[] =>
+  ['home', 'tmp']
+    .flatMap((name) => readdirSync(join(rig.scratch, name), { recursive: true, encoding: 'utf8' }))
+    .filter((path) => !/^\.docker|^node-compile-cache|^\.cache/.test(path))
+    .sort()
+
+/** Nothing of the environment is anywhere. */
+function expectNothingLeft(): void {
+  expect(rig.leftInEngine()).toEqual([])
+  expect(rig.processes()).toEqual([])
+  expect(readFileSync(kubeconfig(), 'utf8')).toBe(userKubeconfig)
+  expect(files()).toEqual(['.kube', '.kube/config', '.local', '.local/state'])
+}
+
+test.each([
+  ['SIGINT', 'Preparing nodes'],
+  ['SIGTERM', 'Starting control-plane'],
+  ['SIGHUP', 'Starting control-plane'],
+] as const)('%s while kind says "%s" cleans up what was begun', async (signal, line) => {
+  mkdirSync(dirname(kubeconfig()), { recursive: true })
+  writeFileSync(kubeconfig(), userKubeconfig)
+  await using run = rig.start(['up'])
+  await run.next('step.output', (event) => String(event['line']).includes(line))
+  run.kill(signal)
+  expect(await run.exited).toBe(130)
+  expect(run.events.filter(({ type }) => type === 'problem')).toEqual([])
+  // images that were built meanwhile are kept for the next run; no node, no state
+  expect(rig.leftInEngine().filter((each) => !each.startsWith('image'))).toEqual([])
+  expect((await rig.end(['down'])).code).toBe(0)
+  expectNothingLeft()
+})
+
+test('--timeout bounds the whole run, says what was still waited for and cleans up', async () => {
+  const { code, problems } = await rig.end(['up', '--timeout', '6s'])
+  expect(code).toBe(1)
+  expect(problems).toMatchObject([{ code: 'INTERNAL-002', message: expect.stringMatching(/--timeout 6s; .*cluster/) }])
+  expect((await rig.end(['down'])).code).toBe(0)
+  expectNothingLeft()
+})
+
+test('a run that is killed while it makes the cluster is mended by the next, on the same ports', async () => {
+  {
+    await using run = rig.start(['up'])
+    await run.next('step.output', ({ line }) => String(line).includes('Starting control-plane'))
+    run.kill('SIGKILL')
+    await run.exited
+  }
+  const before = ports()
+  expect(rig.query(['status'])).toMatchObject({ cluster: { state: 'making' }, services: [{ ready: false }] })
+  const { code, events, problems } = await rig.end(['up'])
+  expect({ code, problems }).toEqual({ code: 0, problems: [] })
+  expect(saysOf(events, /made anew/)).toBe(true)
+  expect(ports()).toEqual(before)
+  // images do not wait for the cluster
+  const at = (type: string, step: string): number => events.findIndex((event) => event.type === type && event['step'] === step)
+  expect(at('step.started', 'deliver/web')).toBeGreaterThan(0)
+  expect(at('step.started', 'deliver/web')).toBeLessThan(at('step.finished', 'cluster'))
+  await rig.fetchSaying(urlOf(events), 'the first page')
+})
+
+test('a second up builds nothing, applies nothing and says so', async () => {
+  const { events } = await rig.end(['up'])
+  expect(saysOf(events, /nothing has changed/)).toBe(true)
+  expect(events.filter(({ type, outcome }) => type === 'object' && outcome !== 'unchanged')).toEqual([])
+  expect(events.filter(({ type, outcome }) => type === 'step.finished' && outcome === 'built')).toEqual([])
+})
+
+test('a second run is told who works on the environment; the lock dies with its holder', async () => {
+  await using watch = rig.start(['watch'])
+  await watch.next('action', ({ reason }) => String(reason).startsWith('watching'))
+  const second = await rig.end(['up'])
+  expect(second.code).toBe(1)
+  expect(second.problems).toMatchObject([
+    { code: 'CLUSTER-108', message: expect.stringContaining(`devkit watch in ${rig.directory} (pid ${watch.pid}`) },
+  ])
+  expect(rig.query(['status'])).toMatchObject({ services: [{ ready: true }] })
+  watch.kill('SIGKILL')
+  await watch.exited
+  expect((await rig.end(['up'])).code).toBe(0)
+})
+
+test('another directory with the same identity is told where the environment is held', async () => {
+  const other = join(rig.scratch, 'other')
+  cpSync(rig.directory, other, { recursive: true })
+  const { code, problems } = await rig.end(['up'], { cwd: other })
+  expect({ code, problems }).toMatchObject({
+    code: 2,
+    problems: [{ code: 'PLAN-103', message: expect.stringContaining(rig.directory) }],
+  })
+})
+
+test.each([
+  ['paused', ['pause'], /the cluster is paused/],
+  ['stopped', ['stop', '-t', '2'], /the cluster is stopped/],
+  ['restarted', ['restart', '-t', '2'], /the node was restarted/],
+] as const)('a cluster that was %s is mended by up, which says so', async (_, command, said) => {
+  rig.docker(...command, rig.node)
+  const { code, events, problems } = await rig.end(['up'])
+  expect({ code, problems }).toEqual({ code: 0, problems: [] })
+  expect(reasons(events)).toContainEqual(expect.stringMatching(said))
+  // what is said to be up answers at once
+  const answer = await fetch(urlOf(events), { signal: AbortSignal.timeout(5000), headers: { connection: 'close' } })
+  expect(await answer.text()).toContain('the first page')
+})
+
+test('a second environment lives in the same cluster, and takes only its own along', async () => {
+  const first = await rig.end(['up'])
+  const second = await rig.end(['up', '--env', 'two'])
+  expect(second.code).toBe(0)
+  expect(urlOf(second.events)).not.toBe(urlOf(first.events))
+  await rig.fetchSaying(urlOf(second.events), 'the first page')
+  expect((await rig.end(['down', '--env', 'two', '--yes'])).code).toBe(0)
+  expect(rig.kubectl('get', 'namespaces', '-o', 'name')).not.toContain(`${project}-two`)
+  await rig.fetchSaying(urlOf(first.events), 'the first page')
+  expect(saysOf((await rig.end(['up'])).events, /nothing has changed/)).toBe(true)
+})
+
+test('down asks before volumes with data go: without a terminal it removes nothing', async () => {
+  const { code, problems } = await rig.end(['down'])
+  expect({ code, problems }).toMatchObject({
+    code: 1,
+    problems: [{ code: 'CLUSTER-107', message: expect.stringContaining('data-store-0'), hint: expect.stringContaining('--yes') }],
+  })
+  expect(rig.query(['status'])).toMatchObject({ services: [{ ready: true }], volumes: [{ name: 'data-store-0', size: '64Mi' }] })
+})
+
+test('on a terminal no keeps everything, and yes leaves nothing of the environment anywhere', async () => {
+  const volumes = rig.docker('inspect', '--format', '{{range .Mounts}}{{.Name}} {{end}}', rig.node).split(/\s+/).filter(Boolean)
+  expect(volumes.length).toBeGreaterThan(0)
+  const no = onTerminal('n\n')
+  expect(no.stdout).toContain('Remove?')
+  expect(no.status).toBe(1)
+  expect(rig.query(['status'])).toMatchObject({ services: [{ ready: true }] })
+  const yes = onTerminal('y\n')
+  expect({ status: yes.status, said: yes.stdout }).toMatchObject({ status: 0 })
+  expectNothingLeft()
+  expect(rig.docker('volume', 'ls', '-q').split('\n')).not.toEqual(expect.arrayContaining(volumes))
+})
+
+test('down once more is fine, and so is a status of nothing', async () => {
+  const { code, events } = await rig.end(['down'])
+  expect(code).toBe(0)
+  expect(events).toContainEqual(expect.objectContaining({ type: 'step.finished', step: 'cluster', outcome: 'unchanged' }))
+  expect(rig.query(['status'])).toMatchObject({ cluster: { state: 'absent' }, services: [{ ready: false }] })
+  expect(rig.text(['status', '--check']).code).toBe(1)
+  expectNothingLeft()
+})
+
+/** `devkit down` as on a terminal, with what a person types. util-linux's script makes the terminal. */
+function onTerminal(typed: string) {
+  const quoted = [process.execPath, rig.bin, 'down'].map((word) => `'${word}'`).join(' ')
+  return spawnSync('script', ['--quiet', '--return', '--command', quoted, '/dev/null'], {
+    cwd: rig.directory,
+    env: { ...rig.env, TERM: 'dumb' },
+    input: typed,
+    encoding: 'utf8',
+    timeout: 120_000,
+  })
+}
