@@ -1,0 +1,157 @@
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { AnyEvent } from '../../e2e/tools/devkit.ts'
+import { type Bench, greeting, source, target } from '../environment.ts'
+import type { Target } from '../figures.ts'
+import { usageOf } from '../processes.ts'
+import { type Check, holds } from '../reader.ts'
+
+// What people feel: the start, a save, many saves, a branch switch, and what it costs while nothing happens.
+
+const [manyFiles, changedFiles, deletedFiles] = [200, 3000, 300]
+
+/** A way of saving. */
+export type Save = (path: string, content: string | Uint8Array) => void
+
+export const inPlace: Save = (path, content) => writeFileSync(path, content)
+export const byRename: Save = (path, content) => {
+  writeFileSync(`${path}~`, content)
+  renameSync(`${path}~`, path)
+}
+
+/** Makes the files that the rows change; they are in the image from the beginning. */
+export function fillFiles(directory: string): void {
+  const at = (path: string): string => join(directory, source, path)
+  for (const folder of ['bench/many', 'bench/branch']) mkdirSync(at(folder), { recursive: true })
+  writeFileSync(at('bench/save.txt'), 'nothing yet\n')
+  for (let file = 0; file < manyFiles; file++) writeFileSync(at(`bench/many/${file}.txt`), 'nothing yet\n')
+  for (let file = 0; file < changedFiles + deletedFiles; file++) writeFileSync(at(`bench/branch/${file}.txt`), 'branch 0\n')
+}
+
+/** Start of `watch`, until it says that it watches; a save then proves that it does. */
+export async function starts(bench: Bench, what: string, limit: Target, args: readonly string[] = []): Promise<void> {
+  const ms: number[] = []
+  for (let round = 0; round < Math.min(bench.n, 10); round++) {
+    const began = performance.now()
+    await using run = await bench.watch(args)
+    ms.push(performance.now() - began)
+    const content = bench.content(100)
+    const { held } = await bench.reader.expect(await bench.pids(), [holds(`${target}/start.txt`, content)])
+    writeFileSync(bench.at('start.txt'), content)
+    await held
+    run.kill('SIGINT')
+    await run.exited
+  }
+  bench.add({ id: 'start', what, unit: 'ms', values: ms, target: limit })
+}
+
+/** Memory and CPU of all of devkit's processes while nothing happens. */
+export async function idle(bench: Bench, what: string, mostMiB: number): Promise<void> {
+  const run = bench.watched()
+  await delay(5000)
+  const [before, began] = [usageOf(run.pid), performance.now()]
+  const memory: number[] = []
+  for (let sample = 0; sample < 20; sample++) {
+    await delay(1000)
+    memory.push(usageOf(run.pid).rssMiB)
+  }
+  const after = usageOf(run.pid)
+  const cpu = (100 * (after.cpuMs - before.cpuMs)) / (performance.now() - began)
+  const note = `${after.processes} process${after.processes === 1 ? '' : 'es'}`
+  bench.add({ id: 'idle', what: `${what}: RSS`, unit: 'MiB', values: memory, target: { most: mostMiB }, note })
+  bench.add({ id: 'idle', what: `${what}: CPU of a core, over 20 s`, unit: '%', values: [cpu], target: { most: 0.5 } })
+}
+
+/** Lone saves of one file, into all containers. */
+export async function saves(bench: Bench, id: string, what: string, save: Save, limit: Target, containers = 1): Promise<void> {
+  const run = bench.watched()
+  const pids = await bench.pids(containers)
+  const ms: number[] = []
+  const stages = new Map<string, number[]>()
+  // the first save opens the stream
+  for (let round = -1; round < bench.n; round++) {
+    const content = bench.content(4096)
+    const { held } = await bench.reader.expect(pids, [holds(`${target}/bench/save.txt`, content)])
+    const told = run.events.length
+    const began = performance.now()
+    save(bench.at('bench/save.txt'), content)
+    await held
+    if (round >= 0) ms.push(performance.now() - began)
+    await run.next('synced')
+    if (round >= 0) addStages(stages, run.events.slice(told))
+    // nobody saves in step with a clock
+    await delay(60 + Math.random() * 80)
+  }
+  bench.add({ id, what, unit: 'ms', values: ms, target: limit })
+  for (const [stage, values] of stages) bench.add({ id, what: `  of it, as devkit tells: ${stage}`, unit: 'ms', values })
+}
+
+/** A save → the page that shows it; the program reloads itself. */
+export async function served(bench: Bench): Promise<void> {
+  const ms: number[] = []
+  for (let round = 0; round < Math.min(bench.n, 20); round++) {
+    const text = bench.greet(round)
+    const began = performance.now()
+    writeFileSync(bench.at(greeting), text.content)
+    await bench.page(text.greeting)
+    ms.push(performance.now() - began)
+  }
+  bench.add({ id: 'served', what: 'one save → served on the page (gunicorn reloads itself)', unit: 'ms', values: ms })
+}
+
+export async function many(bench: Bench): Promise<void> {
+  const pids = await bench.pids()
+  const paths = Array.from({ length: manyFiles }, (_, file) => `bench/many/${file}.txt`)
+  const ms: number[] = []
+  for (let round = 0; round < bench.n; round++) {
+    const content = bench.content(1000)
+    const { held } = await bench.reader.expect(
+      pids,
+      paths.map((path) => holds(`${target}/${path}`, content)),
+    )
+    const began = performance.now()
+    for (const path of paths) writeFileSync(bench.at(path), content)
+    await held
+    ms.push(performance.now() - began)
+    await delay(300)
+  }
+  bench.add({ id: 'many', what: `${manyFiles} files at once → all right`, unit: 'ms', values: ms, target: { p95: 200 } })
+}
+
+/** To and fro between two branches. */
+export async function branch(bench: Bench): Promise<void> {
+  const pids = await bench.pids()
+  const path = (file: number): string => `bench/branch/${file}.txt`
+  const changed = Array.from({ length: changedFiles }, (_, file) => path(file))
+  const vanishing = Array.from({ length: deletedFiles }, (_, file) => path(changedFiles + file))
+  const ms: number[] = []
+  const rounds = Math.min(bench.n, 10)
+  for (let round = 1; round <= rounds; round++) {
+    const content = `branch ${round}\n${'y'.repeat(700)}\n`
+    const away = round % 2 === 1
+    const { held } = await bench.reader.expect(pids, [
+      ...changed.map((file) => holds(`${target}/${file}`, content)),
+      ...vanishing.map(
+        (file): Check => (away ? { kind: 'gone', path: `${target}/${file}` } : holds(`${target}/${file}`, content)),
+      ),
+    ])
+    const began = performance.now()
+    for (const file of changed) writeFileSync(bench.at(file), content)
+    for (const file of vanishing) {
+      if (away) rmSync(bench.at(file))
+      else writeFileSync(bench.at(file), content)
+    }
+    await held
+    ms.push(performance.now() - began)
+    await delay(500)
+  }
+  const what = `${changedFiles} files changed and ${deletedFiles} deleted, or made again → all right`
+  bench.add({ id: 'branch', what, unit: 'ms', values: ms, target: { most: 3000 } })
+}
+
+function addStages(stages: Map<string, number[]>, events: readonly AnyEvent[]): void {
+  const synced = events.find(({ type }) => type === 'synced')
+  for (const [stage, ms] of Object.entries((synced?.['stages'] ?? {}) as Readonly<Record<string, number>>))
+    stages.set(stage, [...(stages.get(stage) ?? []), ms])
+}
