@@ -128,8 +128,8 @@ function placeOfFailure(cause: unknown, file: string): string {
 async function check(value: unknown, file: string): Promise<Config> {
   const result = v.safeParse(configSchema, value)
   if (result.success) return result.output
-  const text = await readFile(file, 'utf8')
-  const problems = result.issues.flatMap((issue) => describe(issue, text, file)).toSorted((a, b) => a.line - b.line)
+  const lineOf = await linesIn(await readFile(file, 'utf8'), file)
+  const problems = result.issues.flatMap((issue) => describe(issue, lineOf, file)).toSorted((a, b) => a.line - b.line)
   const later = problems.find((problem) => problem.notYet)
   if (later)
     throw new DevkitError('CONFIG-105', { message: later.text, hint: 'Use `cluster: { kind: {} }` and plain manifests for now.' })
@@ -142,6 +142,9 @@ async function check(value: unknown, file: string): Promise<Config> {
 
 type Issue = v.BaseIssue<unknown>
 
+/** The line of a path in the file, from 1. */
+type LineOf = (path: readonly string[]) => number
+
 interface Described {
   readonly line: number
   readonly text: string
@@ -149,12 +152,12 @@ interface Described {
 }
 
 /** An issue as `file:line: path: what was expected`, with the nearest right word for an unknown name. */
-function describe(issue: Issue, text: string, file: string): Described[] {
+function describe(issue: Issue, lineOf: LineOf, file: string): Described[] {
   const keys = (issue.path ?? []).map((part) => String(part.key))
   // a union reports itself first; what is wrong inside it says more
   if (issue.type === 'union' && issue.issues)
     return issue.issues.flatMap((inner) =>
-      describe({ ...inner, path: [...(issue.path ?? []), ...(inner.path ?? [])] } as Issue, text, file),
+      describe({ ...inner, path: [...(issue.path ?? []), ...(inner.path ?? [])] } as Issue, lineOf, file),
     )
   const path = keys.join('.')
   const soon = Object.entries(notYet).find(
@@ -165,7 +168,7 @@ function describe(issue: Issue, text: string, file: string): Described[] {
         isObject(issue.input) &&
         (name.split('.')[1] ?? '') in issue.input),
   )
-  const line = lineOf(text, keys)
+  const line = lineOf(keys)
   const place = `${file}:${line}`
   if (soon) return [{ line, text: `${place}: ${soon[1]} (${soon[0]}) are not supported yet.`, notYet: true }]
   if (issue.type === 'strict_object' && issue.expected === 'never') {
@@ -219,13 +222,35 @@ function knownKeys(path: readonly string[]): readonly string[] {
   return Object.keys((node?.type === 'union' ? unwrap(node.options?.[0]) : node)?.entries ?? {})
 }
 
-/** The line of a path's last name in the text, by looking for the names one after the other; the first line when it is not there. */
-function lineOf(text: string, keys: readonly string[]): number {
+/** Where a path stands in the file: exactly in YAML and JSON; in a program by looking for the names one after the other, from the first line on. */
+async function linesIn(text: string, file: string): Promise<LineOf> {
+  if (!/\.(json|ya?ml)$/.test(file)) return (path) => lineByNames(text, path)
+  const { isMap, isNode, LineCounter, parseDocument } = await import('yaml')
+  const counter = new LineCounter()
+  const document = parseDocument(text, { lineCounter: counter })
+  const lineAt = (path: readonly string[]): number | undefined => {
+    if (path.length === 0) return 1
+    const parent = path.length > 1 ? document.getIn(path.slice(0, -1), true) : document.contents
+    const pair = isMap(parent) ? parent.items.find(({ key }) => String(key) === String(path.at(-1))) : undefined
+    const node = pair?.key ?? document.getIn(path, true)
+    // what is missing is told at what it is missing in
+    return isNode(node) && node.range ? counter.linePos(node.range[0]).line : lineAt(path.slice(0, -1))
+  }
+  return (path) => lineAt(path) ?? 1
+}
+
+function lineByNames(text: string, path: readonly string[]): number {
   let at = 0
-  for (const key of keys.filter((name) => !/^\d+$/.test(name))) {
-    const found = new RegExp(`(^|[\\s{,'"])${key.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}['"]?\\s*:`, 'm').exec(text.slice(at))
-    if (!found) break
-    at += found.index + found[0].length
+  for (const [index, key] of path.entries()) {
+    if (/^\d+$/.test(key)) continue
+    const name = new RegExp(`(^|[\\s{,'"])${key.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}['"]?\\s*:`, 'm')
+    // the name in the second item of a list is the second of that name
+    const before = path[index - 1]
+    for (let count = before !== undefined && /^\d+$/.test(before) ? Number(before) : 0; count >= 0; count--) {
+      const found = name.exec(text.slice(at))
+      if (!found) break
+      at += found.index + found[0].length
+    }
   }
   return text.slice(0, at).split('\n').length
 }

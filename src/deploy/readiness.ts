@@ -41,7 +41,7 @@ export async function untilReady(kube: Kube, live: Live, awaited: Awaited, step:
   const { workload, applied, namespace, service, timeoutMs } = awaited
   const deadline = Date.now() + timeoutMs
   let last = 'nothing is known of it'
-  let settlesInMs: number | undefined
+  using again = new Nudge()
   let warnings: readonly Warning[] = []
   await using ends = keepEnds(kube, live, awaited, step.signal)
   const look = (): 'ready' | NotReady | undefined => {
@@ -49,10 +49,10 @@ export async function untilReady(kube: Kube, live: Live, awaited: Awaited, step:
     if (!object || isOlder(object, applied)) return undefined
     const pods = live.currentPodsOf(object)
     const state = rollout(object)
-    settlesInMs = undefined
     if (state === 'ready') {
-      settlesInMs = settlesIn(object, live.podsOf(object), Date.now())
+      const settlesInMs = settlesIn(object, live.podsOf(object), Date.now())
       if (settlesInMs === undefined) return 'ready'
+      again.in(settlesInMs)
       last = 'its containers have only just started'
       return undefined
     }
@@ -67,8 +67,8 @@ export async function untilReady(kube: Kube, live: Live, awaited: Awaited, step:
     return troubleInWarnings(warnings, pods, Date.now())
   }
   for (;;) {
-    const waitMs = Math.max(0, Math.ceil(Math.min(settlesInMs ?? recheckMs, deadline - Date.now())))
-    const round = AbortSignal.any([step.signal, AbortSignal.timeout(waitMs)])
+    again.in(Math.min(recheckMs, Math.max(0, deadline - Date.now())))
+    const round = AbortSignal.any([step.signal, again.signal])
     const found = await live.until(look, round).catch((thrown: unknown) => {
       step.signal.throwIfAborted()
       if (!round.aborted) throw thrown
@@ -77,7 +77,36 @@ export async function untilReady(kube: Kube, live: Live, awaited: Awaited, step:
     if (found === 'ready') return
     const why = found ?? (Date.now() >= deadline ? tooSlow(live, workload, last, warnings) : undefined)
     if (why) throw problemOf(why, workload, service, await ends.linesOf(why))
-    if (settlesInMs === undefined) warnings = await warningsAbout(kube, live, workload, namespace, step.signal)
+    warnings = await warningsAbout(kube, live, workload, namespace, step.signal)
+  }
+}
+
+/** Ends a round of waiting when the earliest of the times asked for has come; the next one begins with a new signal. */
+class Nudge implements Disposable {
+  #abort = new AbortController()
+  #timer: NodeJS.Timeout | undefined
+  #at = Number.POSITIVE_INFINITY
+
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+
+  /** Asks for a look in `ms` milliseconds, unless there will be one sooner. */
+  in(ms: number): void {
+    if (this.#abort.signal.aborted) this.#begin()
+    if (Date.now() + ms >= this.#at) return
+    this.#at = Date.now() + ms
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#abort.abort(), ms)
+  }
+
+  #begin(): void {
+    this.#abort = new AbortController()
+    this.#at = Number.POSITIVE_INFINITY
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer)
   }
 }
 

@@ -39,6 +39,39 @@ test('all wrong values at once, each with its line and the nearest right word', 
 })
 
 test.each([
+  [
+    'yaml',
+    'project: shop\nmanifests: [k8s]\nservices:\n  web:\n    ports:\n    - port: a\n      host: 1\n    - port: b\n      host: x\n',
+    9,
+  ],
+  [
+    'json',
+    '{"project":"shop","manifests":["k8s"],\n"services":{"web":{"ports":[{"port":"a","host":1},\n{"port":"b","host":"x"}]}}}',
+    3,
+  ],
+  [
+    'ts',
+    'export default {\n  project: "shop", manifests: ["k8s"],\n  services: { web: { ports: [\n    { port: "a", host: 1 },\n    { port: "b", host: "x" } ] } },\n}',
+    5,
+  ],
+])('in %s the line is that of the item meant', async (extension, text, line) => {
+  write(`devkit.config.${extension}`, text)
+  await expect(load()).rejects.toMatchObject({
+    code: 'CONFIG-103',
+    message: expect.stringContaining(`devkit.config.${extension}:${line}: services.web.ports.1.host: expected number, got "x"`),
+  })
+})
+
+test.each([
+  ['devkit.config.yaml', '', /\(config\): expected Object, got null/],
+  ['devkit.config.json', '[]', /project: missing/],
+  ['devkit.config.ts', 'export default () => 1\n', /expected Object/],
+])('%s with %j is no config', async (name, text, message) => {
+  write(name, text)
+  await expect(load()).rejects.toMatchObject({ code: 'CONFIG-103', message: expect.stringMatching(message) })
+})
+
+test.each([
   ['cluster: { minikube: {} }', 'CONFIG-105'],
   ['cluster: { kindd: {} }', 'CONFIG-103'],
 ])('%s is %s', async (line, code) => {

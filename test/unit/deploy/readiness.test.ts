@@ -1,0 +1,233 @@
+import { describe, expect, test } from 'vitest'
+import { podTrouble, troubleInWarnings } from '../../../src/deploy/diagnosis/diagnosis.ts'
+import { Live } from '../../../src/deploy/live.ts'
+import { rollout, untilReady } from '../../../src/deploy/readiness.ts'
+import type { Kube, KubeEvent } from '../../../src/kube/kube.ts'
+import { Inbox } from '../../../src/lib/async.ts'
+import type { KubeObject } from '../../../src/lib/objects.ts'
+import { Scope } from '../../../src/lib/scope.ts'
+
+const ago = (ms: number): string => new Date(Date.now() - ms).toISOString()
+const object = (kind: string, name: string, rest: Readonly<Record<string, unknown>> = {}): KubeObject => {
+  const { metadata, ...fields } = rest as { metadata?: object }
+  return {
+    apiVersion: 'v1',
+    kind,
+    metadata: { name, uid: `uid-of-${name}`, generation: 1, creationTimestamp: ago(5000), ...metadata },
+    ...fields,
+  }
+}
+const ownedBy = (name: string, more: object = {}) => ({
+  metadata: { ownerReferences: [{ kind: 'x', name, uid: `uid-of-${name}`, controller: true }], ...more },
+})
+const waiting = (reason: string, message = '', restartCount = 0, exitCode = 1) => ({
+  name: 'main',
+  image: 'image:1',
+  ready: false,
+  restartCount,
+  state: { waiting: { reason, message } },
+  lastState: { terminated: { exitCode } },
+})
+const pod = (name: string, owner: string, container: object, ageMs = 5000): KubeObject =>
+  object('Pod', name, {
+    ...ownedBy(owner, { creationTimestamp: ago(ageMs) }),
+    spec: { containers: [{ name: 'main' }] },
+    status: { containerStatuses: [container] },
+  })
+
+describe('what time cannot mend', () => {
+  const notFound =
+    'rpc error: code = NotFound desc = failed to pull and unpack image "a:1": failed to resolve reference "a:1": a:1: not found'
+  test.each([
+    ['an image that does not exist', waiting('ErrImagePull', notFound), 1000, { reason: 'image', said: 'a:1: not found' }],
+    ['a registry that does not answer yet', waiting('ErrImagePull', 'dial tcp 1.2.3.4:443: i/o timeout'), 1000, undefined],
+    ['a registry that does not answer for a minute', waiting('ImagePullBackOff', 'i/o timeout'), 61_000, { reason: 'image' }],
+    ['a back-off that tells nothing', waiting('ImagePullBackOff', 'Back-off pulling image "a:1"'), 5000, undefined],
+    ['a Secret that a controller may be making', waiting('CreateContainerConfigError', 'secret "a" not found'), 2000, undefined],
+    [
+      'a Secret that nobody makes',
+      waiting('CreateContainerConfigError', 'secret "a" not found'),
+      11_000,
+      { reason: 'not-created' },
+    ],
+    ['the first crash', waiting('CrashLoopBackOff', '', 1, 3), 5000, undefined],
+    ['the third crash', waiting('CrashLoopBackOff', '', 2, 3), 25_000, { reason: 'crash-loop', exitCode: 3, restarts: 2 }],
+    ['a container that is being made', waiting('ContainerCreating'), 50_000, undefined],
+  ])('%s', (_, container, ageMs, expected) => {
+    const found = podTrouble(pod('p', 'owner', container, ageMs), Date.now())
+    if (expected === undefined) expect(found).toBe(undefined)
+    else expect(found).toMatchObject(expected)
+  })
+
+  test('only events tell of pods that cannot be made and of volumes that refer to nothing', () => {
+    const warning = (about: string, reason: string, message: string) => ({ about, reason, message, at: Date.now() - 1000 })
+    const refused = warning('uid-of-set', 'FailedCreate', 'pods "a" is forbidden: exceeded quota')
+    const made = pod('p', 'set', waiting('ContainerCreating'), 15_000)
+    const unmounted = warning('uid-of-p', 'FailedMount', 'MountVolume.SetUp failed: configmap "c" not found')
+    expect(troubleInWarnings([refused], [], Date.now())).toMatchObject({
+      reason: 'no-pod',
+      said: expect.stringContaining('quota'),
+    })
+    expect(troubleInWarnings([refused], [made], Date.now())).toBe(undefined)
+    expect(troubleInWarnings([unmounted], [made], Date.now())).toMatchObject({ reason: 'not-mounted', pod: 'p' })
+    expect(troubleInWarnings([unmounted], [pod('p', 'set', waiting('ContainerCreating'), 500)], Date.now())).toBe(undefined)
+  })
+})
+
+describe('a rollout is done', () => {
+  const done = { observedGeneration: 1, replicas: 2, updatedReplicas: 2, availableReplicas: 2, readyReplicas: 2 }
+  test.each<[string, KubeObject, unknown]>([
+    ['Deployment', object('Deployment', 'a', { spec: { replicas: 2 }, status: done }), 'ready'],
+    [
+      'its controller is late',
+      object('Deployment', 'a', { metadata: { generation: 2 }, spec: { replicas: 2 }, status: done }),
+      /not seen/,
+    ],
+    ['old pods are there', object('Deployment', 'a', { spec: { replicas: 2 }, status: { ...done, replicas: 3 } }), /old rollout/],
+    [
+      'paused, of two rollouts',
+      object('Deployment', 'a', { spec: { replicas: 2, paused: true }, status: { ...done, updatedReplicas: 0 } }),
+      'ready',
+    ],
+    ['no replicas', object('Deployment', 'a', { spec: { replicas: 0 }, status: { observedGeneration: 1 } }), 'ready'],
+    [
+      'StatefulSet with a partition',
+      object('StatefulSet', 'a', {
+        spec: { replicas: 2, updateStrategy: { rollingUpdate: { partition: 1 } } },
+        status: { ...done, updatedReplicas: 1, currentRevision: 'a', updateRevision: 'b' },
+      }),
+      'ready',
+    ],
+    [
+      'StatefulSet half way',
+      object('StatefulSet', 'a', { spec: { replicas: 2 }, status: { ...done, currentRevision: 'a', updateRevision: 'b' } }),
+      /old rollout/,
+    ],
+    [
+      'DaemonSet that is updated by hand',
+      object('DaemonSet', 'a', {
+        spec: { updateStrategy: { type: 'OnDelete' } },
+        status: { observedGeneration: 1, desiredNumberScheduled: 1, updatedNumberScheduled: 0, numberAvailable: 1 },
+      }),
+      'ready',
+    ],
+  ])('%s', (_, workload, expected) => {
+    const found = rollout(workload)
+    if (typeof expected === 'string') expect(found).toBe(expected)
+    else expect(found).toMatchObject({ waiting: expect.stringMatching(expected as RegExp) })
+  })
+})
+
+/** A cluster of which a test tells what is there; it has no events and one line of log. */
+class Told {
+  readonly #inboxes = new Map<string, Inbox<KubeEvent>>()
+  readonly #scope = new Scope()
+  readonly #kube = {
+    watch: (kind: { readonly kind: string }, signal: AbortSignal) => this.#follow(kind.kind, signal),
+    list: async () => [],
+    logs: async function* () {
+      yield { time: '', line: 'its last line' }
+    },
+  } as unknown as Kube
+  readonly live = new Live(this.#kube, 'n', this.#scope)
+
+  set(...objects: readonly KubeObject[]): void {
+    for (const one of objects) this.#inbox(one.kind).push({ type: 'set', object: one })
+  }
+
+  untilReady(applied: KubeObject, timeoutMs = 20_000): Promise<void> {
+    const awaited = {
+      workload: `${applied.kind}/${applied.metadata.name}`,
+      applied,
+      namespace: 'n',
+      service: undefined,
+      timeoutMs,
+    }
+    return untilReady(this.#kube, this.live, awaited, { signal: this.#scope.signal, say: () => undefined })
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#scope.close()
+  }
+
+  #inbox(kind: string): Inbox<KubeEvent> {
+    const inbox = this.#inboxes.get(kind) ?? new Inbox<KubeEvent>()
+    this.#inboxes.set(kind, inbox)
+    return inbox
+  }
+
+  async *#follow(kind: string, signal: AbortSignal): AsyncIterable<KubeEvent> {
+    while (!signal.aborted)
+      yield* await this.#inbox(kind)
+        .take(signal)
+        .catch(() => [])
+  }
+}
+
+describe('whose pods are blamed', () => {
+  const revision = (number: number) => ({ 'deployment.kubernetes.io/revision': String(number) })
+  const deployment = (number: number, status: object): KubeObject =>
+    object('Deployment', 'web', {
+      metadata: { generation: number, annotations: revision(number) },
+      spec: { replicas: 1 },
+      status: { observedGeneration: number, replicas: 2, updatedReplicas: 1, ...status },
+    })
+  const set = (number: number): KubeObject =>
+    object('ReplicaSet', `web-${number}`, ownedBy('web', { annotations: revision(number) }))
+
+  test('not those of the rollout before', async () => {
+    await using cluster = new Told()
+    const crashed = pod('old', 'web-1', waiting('CrashLoopBackOff', '', 5))
+    cluster.set(set(1), crashed, deployment(1, {}))
+    const applied = deployment(2, {})
+    const ready = cluster.untilReady(applied)
+    cluster.set(set(2), deployment(2, { availableReplicas: 0 }))
+    const running = { name: 'main', image: 'a', ready: true, restartCount: 0, state: { running: { startedAt: ago(60_000) } } }
+    cluster.set({ ...crashed, metadata: { ...crashed.metadata, deletionTimestamp: ago(0) } })
+    cluster.set(pod('new', 'web-2', running), deployment(2, { replicas: 1, availableReplicas: 1 }))
+    await ready
+  })
+
+  test('those of the new one, with their last line', async () => {
+    await using cluster = new Told()
+    cluster.set(set(1), set(2), pod('new', 'web-2', waiting('CrashLoopBackOff', '', 2, 7)), deployment(2, {}))
+    await expect(cluster.untilReady(deployment(2, {}))).rejects.toMatchObject({
+      code: 'READY-101',
+      message: expect.stringContaining('ends with 7'),
+      detail: 'its last line',
+    })
+  })
+
+  test('not while what it may wait for is on its way', async () => {
+    await using cluster = new Told()
+    const database = (ready: number): KubeObject =>
+      object('StatefulSet', 'db', {
+        spec: { replicas: 1 },
+        status: { observedGeneration: 1, updatedReplicas: 1, readyReplicas: ready },
+      })
+    const crashing = pod('new', 'web-1', waiting('CrashLoopBackOff', '', 3))
+    cluster.set(database(0), set(1), crashing, deployment(1, {}))
+    let ended = false
+    const awaited = cluster.untilReady(deployment(1, {})).finally(() => {
+      ended = true
+    })
+    const told = awaited.catch((thrown: unknown) => thrown)
+    await cluster.live.until(
+      () => (cluster.live.get('Pod/new') && cluster.live.get('StatefulSet/db') ? true : undefined),
+      AbortSignal.timeout(5000),
+    )
+    expect(ended).toBe(false)
+    cluster.set(database(1))
+    expect(await told).toMatchObject({ code: 'READY-101' })
+  })
+
+  test('a program without a probe that has only just begun is not ready yet', async () => {
+    await using cluster = new Told()
+    const running = { name: 'main', image: 'a', ready: true, restartCount: 0, state: { running: { startedAt: ago(0) } } }
+    cluster.set(set(1), pod('new', 'web-1', running), deployment(1, { replicas: 1, availableReplicas: 1 }))
+    const began = Date.now()
+    await cluster.untilReady(deployment(1, {}))
+    expect(Date.now() - began).toBeGreaterThan(1000)
+    expect(Date.now() - began).toBeLessThan(4000)
+  })
+})
