@@ -1,11 +1,12 @@
 import { join } from 'node:path'
-import type { Host } from '../host/host.ts'
+import type { Files, Host } from '../host/host.ts'
 import { DevkitError } from '../lib/errors.ts'
 import type { Step } from '../lib/step.ts'
 import type { Cluster, ClusterProvider } from './provider.ts'
 
 /** What giving mirrors to nodes may touch. */
-export interface MirrorParts extends Pick<Host, 'engine' | 'files'> {
+export interface MirrorParts extends Pick<Host, 'engine'> {
+  readonly files: Pick<Files, 'readJson' | 'writePrivate'>
   readonly stateDirectory: string
   /** From the machine's settings file: registry host, or `_default` for all others, → address to ask first. */
   readonly mirrors: Readonly<Record<string, string>>
