@@ -32,6 +32,8 @@ export interface Place {
   readonly namespace: string
   /** The container that is its cluster's node. */
   readonly node: string
+  /** Where the page is, for clusters whose ports devkit does not map. */
+  readonly page?: string | undefined
 }
 
 /** One environment under measurement, seen from outside. What goes wrong is kept, so that one bad row does not hide the others. */
@@ -47,16 +49,18 @@ export class Bench {
   readonly reader: Reader
   readonly #namespace: string
   readonly #node: string
+  readonly #page: string | undefined
   #run: Run | undefined
   #saves = 0
 
-  constructor(stand: Stand, { n, transport }: Pick<SyncOptions, 'n' | 'transport'>, { directory, namespace, node }: Place) {
+  constructor(stand: Stand, { n, transport }: Pick<SyncOptions, 'n' | 'transport'>, { directory, namespace, node, page }: Place) {
     this.stand = stand
     this.n = n
     this.transport = transport
     this.directory = directory
     this.#namespace = namespace
     this.#node = node
+    this.#page = page
     this.reader = stand.reader(node)
   }
 
@@ -164,7 +168,7 @@ export class Bench {
   /** Where the page is. */
   url(): string {
     const opened = this.watched().events.find(({ type, service }) => type === 'forward.opened' && service === 'web')
-    return String(opened?.['url'])
+    return this.#page ?? String(opened?.['url'])
   }
 
   /** A script in the node; what it prints. */
@@ -174,15 +178,7 @@ export class Bench {
 
   /** kubectl in the node. */
   kubectl(...args: readonly string[]): string {
-    return this.stand.docker(
-      'exec',
-      this.#node,
-      'kubectl',
-      '--kubeconfig=/etc/kubernetes/admin.conf',
-      '-n',
-      this.#namespace,
-      ...args,
-    )
+    return this.stand.kubectl(this.#node, this.#namespace, ...args)
   }
 }
 

@@ -29,6 +29,8 @@ export interface Stand extends AsyncDisposable {
   end(directory: string, ...args: readonly string[]): Promise<readonly AnyEvent[]>
   kind(...args: readonly string[]): void
   docker(...args: readonly string[]): string
+  /** kubectl in a node. */
+  kubectl(node: string, namespace: string, ...args: readonly string[]): string
   reader(node: string): Reader
   /** The cluster of that name goes when the stand does. */
   ownCluster(name: string): void
@@ -108,6 +110,8 @@ export async function openStand(signal: AbortSignal): Promise<Stand> {
     },
     kind: (...args) => void call(settings.tools.kind, args),
     docker: (...args) => call(settings.tools.docker, args),
+    kubectl: (node, namespace, ...args) =>
+      stand.docker('exec', node, 'kubectl', '--kubeconfig=/etc/kubernetes/admin.conf', '-n', namespace, ...args),
     reader: (node) => {
       const reader = openReader(settings.tools.docker, programs, node)
       open.add(reader)

@@ -1,6 +1,4 @@
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import { Bench, type SyncOptions } from './environment.ts'
+import { Bench, type Place, type SyncOptions } from './environment.ts'
 import type { Row } from './figures.ts'
 import { api, rebuild, replaced, restart } from './rows/faults.ts'
 import { branch, byRename, fillFiles, idle, inPlace, many, saves, served, starts } from './rows/saves.ts'
@@ -30,21 +28,25 @@ export const syncRows: readonly string[] = [
 ]
 
 const project = 'bench-sync'
+/** Name of the cluster, and of its context. */
+const cluster = `devkit-${project}`
+const node = `${cluster}-control-plane`
+
 /** All figures of hot sync, seen from outside devkit: files through the node, pages through their URL. */
 export async function sync(
   stand: Stand,
   options: SyncOptions,
 ): Promise<{ readonly rows: readonly Row[]; readonly wrong: readonly string[] }> {
-  const { moreFiles } = options
-  const asked = (row: string): boolean => options.rows.includes(row)
+  const { moreFiles, transport } = options
+  // an image built anew could only reach a cluster that exists through a registry
+  const asked = (row: string): boolean => options.rows.includes(row) && !(row === 'rebuild' && transport === 'exec')
   say(`the flagship with ${moreFiles} files more …`)
-  const cluster = await makeCluster(stand, options)
-  const directory = stand.copyFlagship('more', moreFiles)
-  fillFiles(directory)
-  const write = (config: Variant = {}): void => configure(stand, directory, options, config)
-  write()
-  await stand.end(directory, 'up')
-  const bench = new Bench(stand, options, { directory, namespace: project, node: `${cluster}-control-plane` })
+  stand.ownCluster(cluster)
+  const large: Place = { directory: stand.copyFlagship('more', moreFiles), namespace: project, node }
+  fillFiles(large.directory)
+  const page = await bringUp(stand, options, large)
+  const bench = new Bench(stand, options, { ...large, page })
+  const write = (variant: Variant): void => configure(stand, large.directory, transport, variant)
   if (asked('start')) await starts(bench, `start of watch, with ${moreFiles} files more`, { most: 2500 })
   if (options.rows.some((row) => !['start', 'replicas', 'restart'].includes(row))) {
     await bench.watching([], async () => {
@@ -81,7 +83,7 @@ export async function sync(
   }
   // last: controllers that lose their lease over it start anew, and are slow for a while
   if (asked('api')) {
-    write()
+    write({})
     await bench.watching([], async () => {
       await api(bench)
       await bench.compare()
@@ -89,10 +91,9 @@ export async function sync(
   }
   const rows = [...bench.rows]
   if (asked('start') || asked('idle')) {
-    const plain = stand.copyFlagship('plain', 0)
-    configure(stand, plain, options, {})
-    await stand.end(plain, 'up', '--env', 'plain')
-    const small = new Bench(stand, options, { directory: plain, namespace: `${project}-plain`, node: `${cluster}-control-plane` })
+    const plain: Place = { directory: stand.copyFlagship('plain', 0), namespace: `${project}-plain`, node }
+    await bringUp(stand, options, plain, '--env', 'plain')
+    const small = new Bench(stand, options, plain)
     if (asked('start')) await starts(small, 'start of watch on an environment that is up', { most: 1500 }, ['--env', 'plain'])
     if (asked('idle')) await small.watching(['--env', 'plain'], () => idle(small, 'idle', 120))
     rows.push(...small.rows)
@@ -100,17 +101,25 @@ export async function sync(
   return { rows, wrong: bench.wrong }
 }
 
-/** The cluster that is devkit's own, or one that exists already, for the way through the API. */
-async function makeCluster(stand: Stand, { transport }: SyncOptions): Promise<string> {
-  const name = transport === 'node' ? `devkit-${project}` : `${project}-existing`
-  stand.ownCluster(name)
-  if (transport === 'exec') {
-    say('kind create cluster …')
-    mkdirSync(join(stand.scratch, 'home/.kube'), { recursive: true })
-    const kubeconfig = join(stand.scratch, 'home/.kube/config')
-    stand.kind('create', 'cluster', '--name', name, '--image', stand.settings.nodeImage, '--kubeconfig', kubeconfig)
-  }
-  return name
+/** Brings the project up; resolves with where its page is, undefined where devkit says it itself. */
+async function bringUp(
+  stand: Stand,
+  { transport }: SyncOptions,
+  place: Place,
+  ...flags: readonly string[]
+): Promise<string | undefined> {
+  // its own cluster first: so the node has the images, which no registry of the lab could give it
+  configure(stand, place.directory, 'node', {})
+  await stand.end(place.directory, 'up', ...flags)
+  if (transport === 'node') return undefined
+  configure(stand, place.directory, 'exec', {})
+  await stand.end(place.directory, 'up', ...flags)
+  const overrides = JSON.stringify({ spec: { ports: [{ port: 80, targetPort: 8000 }] } })
+  const kubectl = (...args: readonly string[]): string => stand.kubectl(place.node, place.namespace, ...args)
+  kubectl('expose', 'deployment', 'web', '--name=bench-page', '--type=NodePort', `--overrides=${overrides}`)
+  const port = kubectl('get', 'service', 'bench-page', '-o', 'jsonpath={.spec.ports[0].nodePort}')
+  const address = stand.docker('inspect', '-f', '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}', place.node).trim()
+  return `http://${address}:${port}`
 }
 
 /** What a part of the rows needs to be different in the config. */
@@ -120,10 +129,10 @@ interface Variant {
   readonly restart?: boolean
 }
 
-function configure(stand: Stand, directory: string, { transport }: SyncOptions, { replicas, restart }: Variant): void {
+function configure(stand: Stand, directory: string, transport: SyncOptions['transport'], { replicas, restart }: Variant): void {
   stand.writeConfig(directory, (config) => {
     config.project = project
-    if (transport === 'exec') Object.assign(config, { cluster: { existing: { context: `kind-${project}-existing` } } })
+    if (transport === 'exec') config.cluster = { existing: { context: cluster } }
     const web = config.services?.['web']
     const dev = config.profiles?.['dev']
     const overlay = dev?.services?.['web']
