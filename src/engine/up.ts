@@ -75,7 +75,7 @@ export async function up(plan: Plan, run: EngineRun, scope: Scope, options: UpOp
   for (const { name, build } of plan.services)
     if (build) await parts.tools.builder.check({ service: name, directory: plan.directory, spec: build })
   const provider = providerOf(parts.tools, plan.cluster.spec)
-  if (provider.own || plan.services.some(({ build }) => build)) await (await parts.host.engine()).version()
+  if (provider.own || plan.services.some(({ build }) => build)) await (await parts.host.engine()).version(signal)
   const before = await heldBy(plan, parts)
   await holdEnvironment(plan, parts, false)
 

@@ -16,7 +16,7 @@ export async function openEngine(address: string): Promise<Engine> {
     }
   }
   return {
-    version: () => ask(async () => (await docker.version()).Version),
+    version: (signal) => ask(() => versionOf(docker, address, signal)),
     image: (reference) => ask(() => inspectImage(docker, reference)),
     imageHas: (reference, path) => ask(() => lookInImage(docker, reference, path)),
     tagImage: (reference, repository, tag) => ask(() => docker.getImage(reference).tag({ repo: repository, tag })),
@@ -51,6 +51,26 @@ export async function openEngine(address: string): Promise<Engine> {
     unpauseContainer: (id) => ask(() => docker.getContainer(id).unpause()),
     run: (container, argv, step, stdin) => ask(() => runIn(docker, container, argv, step.signal, stdin)),
     open: (container, argv, signal) => ask(async () => (await openIn(docker, container, argv, signal)).stream),
+  }
+}
+
+/** Patience with an engine that takes connections and says nothing, in ms: one that starts, or hangs. */
+const enginePatienceMs = 10_000
+
+async function versionOf(docker: Docker, address: string, signal: AbortSignal): Promise<string> {
+  const patience = AbortSignal.timeout(enginePatienceMs)
+  // its types do not know the option
+  const version = docker.version as (options: { abortSignal: AbortSignal }) => Promise<Docker.DockerVersion>
+  try {
+    return (await version.call(docker, { abortSignal: AbortSignal.any([signal, patience]) })).Version
+  } catch (cause) {
+    signal.throwIfAborted()
+    if (!patience.aborted) throw cause
+    throw new DevkitError('ENGINE-101', {
+      message: `The container engine at ${address} takes connections and does not answer within ${enginePatienceMs / 1000} s.`,
+      hint: 'Wait until it has started, or restart it.',
+      cause,
+    })
   }
 }
 

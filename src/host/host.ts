@@ -84,8 +84,8 @@ export interface ExecResult {
 
 /** The container engine through its API, wherever it runs. */
 export interface Engine {
-  /** As `docker version` gives it. @throws ENGINE-101, ENGINE-102 */
-  version(): Promise<string>
+  /** As `docker version` gives it. @throws ENGINE-101, also when it does not answer for 10 s; ENGINE-102 */
+  version(signal: AbortSignal): Promise<string>
   image(reference: string): Promise<EngineImage | undefined>
   /** Whether a path (absolute) is in a local image. */
   imageHas(reference: string, path: string): Promise<boolean>
