@@ -78,10 +78,14 @@ describe.each<['node' | 'exec', Sort]>([
     const inode = look('stat -c %i "$R"/app/atomic')
     await push({ writes: writes.slice(1) })
     expect(look('stat -c %i "$R"/app/atomic')).not.toBe(inode)
-    const watched = rig.watchReads(container, '/app/atomic')
-    for (let save = 0; save < 30; save++) await push({ writes: [writes[save % 2] as FileWrite] })
-    const { reads, wrong } = await watched.stop()
-    expect({ wrong, enough: reads > 100 }).toEqual({ wrong: 0, enough: true })
+    // on a busy machine the reader may get few turns while thirty saves go by
+    for (let reads = 0; reads <= 100; ) {
+      const watched = rig.watchReads(container, '/app/atomic')
+      for (let save = 0; save < 30; save++) await push({ writes: [writes[save % 2] as FileWrite] })
+      const seen = await watched.stop()
+      expect(seen.wrong).toBe(0)
+      reads += seen.reads
+    }
   })
 
   test('what exists keeps its owner and takes the mode, what is new takes its directory’s owner', async () => {
