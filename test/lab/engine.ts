@@ -74,6 +74,7 @@ export async function startEngine(places: Places, programs: string, { say, signa
 /** Stops the lab's engine and everything that runs in it. */
 export async function stopEngine(places: Places, { say, signal }: Voice): Promise<void> {
   const pid = enginePid(places)
+  const bridges = [networkOf(places).bridge, ...(await bridgesOfEngine(places))]
   if (pid !== undefined) {
     const containers = (await answers(places)) ? 'containers end first' : 'it does not answer'
     say(`Stopping the lab's engine (pid ${pid}; ${containers}).`)
@@ -83,7 +84,7 @@ export async function stopEngine(places: Places, { say, signal }: Voice): Promis
     if (startOf(pid) !== undefined) process.kill(pid, 'SIGKILL')
   }
   await endLeftovers(places, signal)
-  await run(['ip', 'link', 'delete', networkOf(places).bridge], { signal }).catch(() => undefined)
+  for (const bridge of bridges) await removeBridge(bridge, signal)
   rmSync(places.runtime, { recursive: true, force: true })
 }
 
@@ -116,6 +117,40 @@ export function enginePid(places: Places): number | undefined {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(join(places.runtime, 'docker.sock')) ? pid : undefined
   } catch {
     return undefined
+  }
+}
+
+/** Names of the bridges of the engine's own networks; none while it does not answer. */
+function bridgesOfEngine(places: Places): Promise<readonly string[]> {
+  return new Promise((resolve) => {
+    const options = { socketPath: join(places.runtime, 'docker.sock'), path: '/networks', timeout: 5000 }
+    const question = request(options, (response) => {
+      let text = ''
+      response.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk
+      })
+      response.once('end', () => {
+        const networks = response.statusCode === 200 ? (JSON.parse(text) as { Id: string; Name: string; Driver: string }[]) : []
+        resolve(
+          networks
+            .filter(({ Name, Driver }) => Driver === 'bridge' && Name !== 'bridge')
+            .map(({ Id }) => `br-${Id.slice(0, 12)}`),
+        )
+      })
+    })
+    question.on('error', () => resolve([]))
+    question.on('timeout', () => question.destroy())
+    question.end()
+  })
+}
+
+/** An engine that ends leaves its bridges and the packet filter's rules about them; the next one makes them again. */
+async function removeBridge(bridge: string, signal: AbortSignal): Promise<void> {
+  await run(['ip', 'link', 'delete', bridge], { signal }).catch(() => undefined)
+  for (const table of ['filter', 'nat', 'raw']) {
+    const rules = await run(['iptables', '-w', '-t', table, '-S'], { signal }).catch(() => '')
+    for (const rule of rules.split('\n').filter((line) => line.startsWith('-A ') && line.split(' ').includes(bridge)))
+      await run(['iptables', '-w', '-t', table, '-D', ...rule.split(' ').slice(1)], { signal }).catch(() => undefined)
   }
 }
 

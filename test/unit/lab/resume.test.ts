@@ -54,7 +54,7 @@ printf '${whole}' > "${file}"`
     `exec "$FAKE_NODE" -e '
 const [, , args] = [0, 0, process.argv.slice(1)]; const at = (name) => args[args.indexOf(name) + 1]
 require("fs").writeFileSync(at("--pidfile"), String(process.pid))
-require("http").createServer((_, answer) => answer.end("OK")).listen(at("--host").slice(7))' -- "$@"`,
+require("http").createServer((_, answer) => answer.end("[]")).listen(at("--host").slice(7))' -- "$@"`,
   )
   program(
     'state/docker',
