@@ -24,8 +24,8 @@ const reorderMs = 25
 const pauseMs = 300
 
 /**
- * The logs of all containers of the services from now on, as one stream: what runs at the beginning is read from its last line on,
- * what starts later from its first. Per container:
+ * The logs of all containers of the services from now on, as one stream: what started before the first `follow` is read from its last line
+ * on, what starts later from its first. Per container:
  *
  *   waiting ──an instance runs or has ended──► reading ──its end──► waiting
  *                                                │ ▲
@@ -37,6 +37,8 @@ export class LogFollower {
   readonly #tell: (line: ServiceLine) => void
   readonly #signal: AbortSignal
   readonly #readers = new Map<string, Promise<void>>()
+  /** Start of the following, in ms since the epoch: whole seconds, as the API tells times. */
+  #began: number | undefined
   #source: LogSource | undefined
   #watching: Disposable | undefined
   #changed = Promise.withResolvers<void>()
@@ -52,11 +54,11 @@ export class LogFollower {
 
   /** Follows the services of `source`, in place of those before. */
   follow(source: LogSource): void {
-    const first = this.#source === undefined
+    this.#began ??= Math.floor(Date.now() / 1000) * 1000
     this.#watching?.[Symbol.dispose]()
     this.#source = source
-    this.#watching = source.onChange(() => this.#look(false))
-    this.#look(first)
+    this.#watching = source.onChange(() => this.#look())
+    this.#look()
   }
 
   /** Resolves after the signal when every stream is closed and every line told. */
@@ -68,15 +70,18 @@ export class LogFollower {
     this.#flush()
   }
 
-  /** Begins to read containers that are new; `first`: what runs now has been running before anybody wanted to know. */
-  #look(first: boolean): void {
+  /** Begins to read containers that are new. */
+  #look(): void {
     if (this.#signal.aborted) return
     for (const { name: service, pods } of this.#source?.services ?? [])
       for (const pod of pods())
         for (const container of containersOf(pod)) {
           const key = `${pod.metadata.uid}/${container}`
           if (this.#readers.has(key)) continue
-          const reading = this.#read({ service, pod: pod.metadata.name, uid: pod.metadata.uid ?? '', container }, pod, first)
+          const reading = this.#read(
+            { service, pod: pod.metadata.name, uid: pod.metadata.uid ?? '', container },
+            pod.metadata.namespace ?? 'default',
+          )
           this.#readers.set(key, reading)
           // a pod that is gone does not come back: a new one has another uid
           void reading.finally(() => this.#readers.delete(key))
@@ -89,18 +94,12 @@ export class LogFollower {
     this.#changed = Promise.withResolvers()
   }
 
-  async #read(of: Of, pod: KubeObject, fromNow: boolean): Promise<void> {
-    const namespace = pod.metadata.namespace ?? 'default'
+  async #read(of: Of, namespace: string): Promise<void> {
     const told = new Position()
     const seen = new Set<string>()
-    const began = new Date().toISOString()
-    let runningBefore: string | undefined
-    if (fromNow) {
-      const { current, previous } = instancesOf(pod, of.container)
-      if (previous) seen.add(previous)
-      if (current?.ended) seen.add(current.id)
-      else runningBefore = current?.id
-    }
+    const began = this.#began ?? Date.now()
+    // before anybody wanted to know: it stays untold
+    const isPast = ({ at }: Instance): boolean => at < began
     while (!this.#signal.aborted) {
       const changed = this.#changed.promise
       const now = this.#podOf(of)
@@ -108,14 +107,13 @@ export class LogFollower {
       const { current, previous } = instancesOf(now, of.container)
       const ref = { namespace, pod: of.pod, container: of.container, ...(told.time === '' ? {} : { sinceTime: told.time }) }
       // an instance that came and went between two looks
-      if (previous && !seen.has(previous) && previous !== runningBefore) {
-        if (await this.#copy(of, { ...ref, previous: true }, told)) seen.add(previous)
+      if (previous && !seen.has(previous.id) && !isPast(previous)) {
+        if (await this.#copy(of, { ...ref, previous: true }, told)) seen.add(previous.id)
         else await this.#pause()
-      } else if (current && !(seen.has(current.id) && current.ended)) {
-        const again = seen.has(current.id)
+      } else if (current && !(current.ended && (seen.has(current.id) || isPast(current)))) {
+        const first = isPast(current) && !seen.has(current.id)
         seen.add(current.id)
-        const first = current.id === runningBefore && !again
-        const since = current.id === runningBefore && told.time === '' ? { sinceTime: began } : {}
+        const since = isPast(current) && told.time === '' ? { sinceTime: new Date(began).toISOString() } : {}
         await this.#copy(of, { ...ref, follow: true, ...(first ? { tailLines: 0 } : since) }, told)
         // the end of a log comes before word of the container's end
         if (instancesOf(this.#podOf(of) ?? now, of.container).current?.id === current.id) await this.#pause(changed)
@@ -199,7 +197,7 @@ class Position {
 
 interface State {
   readonly running?: { readonly startedAt?: string }
-  readonly terminated?: { readonly containerID?: string }
+  readonly terminated?: { readonly containerID?: string; readonly finishedAt?: string }
 }
 
 interface PodStatus {
@@ -219,15 +217,23 @@ function containersOf(pod: KubeObject): readonly string[] {
   )
 }
 
+/** An instance of a container; `at`: since when it runs or has ended, in ms since the epoch. */
+interface Instance {
+  readonly id: string
+  readonly ended: boolean
+  readonly at: number
+}
+
 /** The container's instance that runs or has just ended, and the one before it. */
-function instancesOf(pod: KubeObject, container: string) {
+function instancesOf(pod: KubeObject, container: string): { readonly current?: Instance; readonly previous?: Instance } {
   const status = (pod['status'] as PodStatus | undefined)?.containerStatuses?.find(({ name }) => name === container)
   const { state, lastState, containerID } = status ?? {}
-  const ended = state?.terminated?.containerID
-  return {
-    current: state?.running && containerID ? { id: containerID, ended: false } : ended ? { id: ended, ended: true } : undefined,
-    previous: lastState?.terminated?.containerID,
-  }
+  const ended = ({ terminated }: State = {}): { readonly id: string; readonly ended: true; readonly at: number } | undefined =>
+    terminated?.containerID ? { id: terminated.containerID, ended: true, at: Date.parse(terminated.finishedAt ?? '') } : undefined
+  const running =
+    state?.running && containerID ? { id: containerID, ended: false, at: Date.parse(state.running.startedAt ?? '') } : undefined
+  const [current, previous] = [running ?? ended(state), ended(lastState)]
+  return { ...(current && { current }), ...(previous && { previous }) }
 }
 
 /** Orders RFC 3339 times of one zone, whose fractions are of different lengths. */

@@ -17,7 +17,7 @@ export interface Terminal extends Output {
  *
  *   lines ──a step begins──► drawing ──another event while no step runs, or the end──► lines
  *
- * While it draws, other sentences stand below the steps. A `watch` that is up draws no more: logs would be held back.
+ * While it draws, other sentences stand below the steps, and logs wait. A `watch` that is up draws no more: logs would be held back.
  */
 export async function pretty(out: Terminal, { colour }: { readonly colour: boolean }): Promise<Renderer> {
   const listr2 = await import('listr2')
@@ -59,6 +59,11 @@ export async function pretty(out: Terminal, { colour }: { readonly colour: boole
       case 'files.changed':
         // parts of what the steps say: no reason to stop drawing between two steps
         return drawing !== undefined
+      case 'log': {
+        const line = drawing && say(event)
+        if (line !== undefined) waiting.push(line)
+        return drawing !== undefined
+      }
       default:
         if (drawing?.idle || event.type === 'run.finished') stopDrawing()
         return false
@@ -67,7 +72,7 @@ export async function pretty(out: Terminal, { colour }: { readonly colour: boole
   return {
     listener: (event) => {
       if (event.type === 'run.started') watching = event.command === 'watch'
-      if (watching && ['synced', 'log', 'forward.opened'].includes(event.type)) up = true
+      if (watching && ['synced', 'forward.opened'].includes(event.type)) up = true
       if (draw(event)) return
       const sentence = say(event)
       if (sentence === undefined) return

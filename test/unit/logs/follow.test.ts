@@ -98,6 +98,7 @@ class FakePod {
   readonly #uid: string
   readonly #change: () => void
   #instance = 0
+  #startedAt = ''
   current: FakeLog | undefined
   previous: FakeLog | undefined
 
@@ -108,10 +109,11 @@ class FakePod {
   }
 
   /** The container begins; an instance before it becomes the previous one. */
-  run(): FakeLog {
+  run(startedAt = new Date().toISOString(), log = new FakeLog()): FakeLog {
+    this.#startedAt = startedAt
     if (this.current) this.previous = this.current
     this.#instance += 1
-    this.current = new FakeLog()
+    this.current = log
     this.#change()
     return this.current
   }
@@ -128,9 +130,11 @@ class FakePod {
     const state = !this.current
       ? { waiting: {} }
       : this.current.ended
-        ? { terminated: { containerID: id(this.#instance) } }
-        : { running: {} }
-    const lastState = this.previous ? { terminated: { containerID: id(this.#instance - 1) } } : {}
+        ? { terminated: { containerID: id(this.#instance), finishedAt: new Date().toISOString() } }
+        : { running: { startedAt: this.#startedAt } }
+    const lastState = this.previous
+      ? { terminated: { containerID: id(this.#instance - 1), finishedAt: new Date().toISOString() } }
+      : {}
     return {
       apiVersion: 'v1',
       kind: 'Pod',
@@ -162,7 +166,7 @@ function following(cluster: FakeCluster) {
 
 test('what runs at the beginning is told from now on, a pod that comes later from its first line', async () => {
   const cluster = new FakeCluster()
-  const log = cluster.start('web-1').run()
+  const log = cluster.start('web-1').run('2026-01-01T00:00:00Z')
   log.write('long ago')
   await using logs = following(cluster)
   await expect.poll(() => cluster.open).toBe(1)
@@ -173,6 +177,17 @@ test('what runs at the beginning is told from now on, a pod that comes later fro
   second.write('two')
   await logs.until(['one', 'two'])
   expect(logs.lines[1]).toMatchObject({ service: 'web', pod: 'web-2', container: 'app' })
+})
+
+test('the past of what is only seen later stays untold too: a source may not know its pods at once', async () => {
+  const cluster = new FakeCluster()
+  await using logs = following(cluster)
+  const log = new FakeLog()
+  log.write('long ago')
+  cluster.start('web-1').run('2026-01-01T00:00:00Z', log)
+  await expect.poll(() => cluster.open).toBe(1)
+  log.write('one')
+  await logs.until(['one'])
 })
 
 test('a pod is replaced: its last lines, then those of its successor, even of the same name', async () => {
