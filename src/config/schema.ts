@@ -51,7 +51,7 @@ const buildSpec = v.strictObject({
   dockerfile: v.optional(text, 'Dockerfile'),
   target: v.optional(text),
   args: v.optional(names, {}),
-  /** Patterns below the context: a change of such a file builds again, also where a sync rule covers it. */
+  /** Patterns below the context, as in a .gitignore: a change of such a file builds again, also where a sync rule covers it. */
   rebuildOn: v.optional(texts, []),
 })
 
@@ -66,7 +66,7 @@ const restart = v.union([
 ])
 
 const syncRun = v.strictObject({
-  /** Patterns below `from`: a sync of such a file runs the command in the container, before a restart. */
+  /** Patterns below `from`, as in a .gitignore: a sync of such a file runs the command in the container, before a restart. */
   paths: v.pipe(texts, v.minLength(1, 'at least one pattern')),
   command,
 })
@@ -76,7 +76,7 @@ const syncRule = v.strictObject({
   from: text,
   /** Absolute path in the container. */
   to: v.pipe(text, v.startsWith('/', 'an absolute path in the container')),
-  /** Patterns below `from` that are never synced. */
+  /** Patterns below `from` that are never synced, as in a .gitignore. */
   ignore: v.optional(texts, []),
   /** Default: inferred from the program that runs, and shown. */
   restart: v.optional(restart),

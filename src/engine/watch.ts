@@ -1,6 +1,7 @@
 import { join, relative } from 'node:path'
 import { dockerIgnored } from '../build/context.ts'
 import type { WatchRoot } from '../host/host.ts'
+import { DevkitError } from '../lib/errors.ts'
 import { gitIgnoreRules } from '../lib/ignore.ts'
 import type { Scope } from '../lib/scope.ts'
 import { affected } from '../plan/affected.ts'
@@ -45,10 +46,18 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
   const upkeep = new Upkeep(plan, run, scope, follower)
   upkeep.bringUp()
 
+  let surroundings = await surroundingsOf(plan, replan.files)
+  const lookAround = async (): Promise<void> => {
+    surroundings = await surroundingsOf(plan, replan.files)
+    await watching.update(await rootsOf(plan, replan))
+  }
+
   const replanned = async (): Promise<void> => {
     try {
-      plan = await replan.load()
-      await watching.update(await rootsOf(plan, replan))
+      const next = await replan.load()
+      checkIdentity(plan, next)
+      plan = next
+      await lookAround()
       upkeep.replan(plan)
       upkeep.tell('config', undefined)
     } catch (thrown) {
@@ -64,7 +73,8 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
         run.bus.emit({ type: 'action', do: 'replan', reason: `${shown(plan, replan.files)} changed` })
         await replanned()
       }
-      const actions = affected(plan, changes, await surroundingsOf(plan, replan.files)).filter((action) => action.do !== 'replan')
+      if (changes.some(({ path }) => path.endsWith('.dockerignore'))) await lookAround()
+      const actions = affected(plan, changes, surroundings).filter((action) => action.do !== 'replan')
       if (actions.length === 0) continue
       const some = changes.slice(0, 20).map(({ path }) => relative(plan.directory, path))
       run.bus.emit({ type: 'files.changed', count: changes.length, paths: some })
@@ -81,6 +91,16 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
   }
   await Promise.race([follow(), upkeep.failure.promise])
   await upkeep.ended()
+}
+
+/** What a run holds and has opened stays the same while it runs. @throws CONFIG-105 */
+function checkIdentity(plan: Plan, next: Plan): void {
+  const identity = ({ project, env, cluster }: Plan): string => JSON.stringify([project, env, cluster])
+  if (identity(plan) === identity(next)) return
+  throw new DevkitError('CONFIG-105', {
+    message: 'The project, its cluster or its host ports changed in the config: a watch that runs cannot follow that.',
+    hint: 'End it (Ctrl-C), run `devkit down` when the cluster is to be another one, and start it again.',
+  })
 }
 
 function shown({ directory }: Plan, [file = '']: readonly string[]): string {

@@ -104,7 +104,7 @@ export class HashCache {
   #known(path: string): FileState | undefined {
     const entry = this.#entries.get(path)
     if (!entry || entry.signature === 0) return undefined
-    const stats = lstatSync(path, { throwIfNoEntry: false })
+    const stats = lookNow(path)
     return stats?.isFile() && signatureOf(stats) === entry.signature ? fileState(entry.hash, stats) : undefined
   }
 
@@ -113,7 +113,7 @@ export class HashCache {
     const looked = await mapLimited(paths, 32, async (path): Promise<ChangedPath | undefined> => {
       const before = this.#entries.get(path)
       // what is saved beside a big file does not wait until that is read: who sends it finds out
-      if ((lstatSync(path, { throwIfNoEntry: false })?.size ?? 0) > bigBytes) return { path, directory: false }
+      if ((lookNow(path)?.size ?? 0) > bigBytes) return { path, directory: false }
       const state = await this.stateOf(path)
       if (!state || state.kind === 'link') {
         // a directory, a link, or nothing: cheap to tell once too often
@@ -202,6 +202,14 @@ function baseOf(file: string): string {
 
 function fileState(hash: string, { mode, size }: Stats): FileState {
   return { kind: 'file', hash, mode: mode & 0o777, bytes: size }
+}
+
+function lookNow(path: string): Stats | undefined {
+  try {
+    return lstatSync(path)
+  } catch {
+    return undefined
+  }
 }
 
 async function look(path: string): Promise<Stats | undefined> {
