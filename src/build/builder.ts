@@ -6,7 +6,7 @@ export interface Builder {
   /** Looks whether what the build reads is there, before anything is touched. @throws BUILD-101, BUILD-103 */
   check(request: Pick<BuildRequest, 'service' | 'directory' | 'spec'>): Promise<void>
   /** @throws BUILD-101 … BUILD-104 */
-  build(request: BuildRequest, step: Step): Promise<Image>
+  build(request: BuildRequest, step: Step): Promise<BuiltImage>
 }
 
 export interface BuildRequest {
@@ -26,7 +26,11 @@ export interface Image {
   /** Digest of its configuration. */
   readonly id: string
   readonly outcome: 'built' | 'cached'
-  /** What the build read: path relative to the context → content hash. */
+}
+
+/** An image, and what is surely in it. */
+export interface BuiltImage extends Image {
+  /** What the build read: path relative to the context → content hash. A file that changed meanwhile is left out. */
   readonly files: Readonly<Record<string, string>>
 }
 

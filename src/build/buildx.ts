@@ -51,7 +51,17 @@ export function buildx({ exec, engine, files }: Pick<Host, 'exec' | 'engine' | '
           service,
           detail: result.tail.join('\n'),
         })
-      return { reference, id: built.id, outcome: 'built', files: hashes }
+      const after = await contextFiles(context, spec.dockerfile, files)
+      const changed = [...new Set([...tree.keys(), ...after.keys()])].filter(
+        (path) => tree.get(path)?.hash !== after.get(path)?.hash,
+      )
+      if (changed.length === 0) return { reference, id: built.id, outcome: 'built', files: hashes }
+      // it may hold either content: the name that stands for the one must not find it
+      const own = `${reference}-${built.id.replace('sha256:', '').slice(0, 8)}`
+      await (await engine()).tagImage(reference, repository, own.slice(repository.length + 1))
+      await (await engine()).removeImage(reference)
+      for (const path of changed) delete hashes[path]
+      return { reference: own, id: built.id, outcome: 'built', files: hashes }
     },
   }
 }

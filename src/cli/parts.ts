@@ -16,6 +16,7 @@ import { makeExec, programEnv } from '../host/exec.ts'
 import { openFiles } from '../host/hash-cache.ts'
 import type { Engine } from '../host/host.ts'
 import { locksIn } from '../host/lock.ts'
+import { giveMemoryBack } from '../host/memory.ts'
 import { listenerOn } from '../host/ports.ts'
 import { watchFiles } from '../host/watch.ts'
 import { openKube } from '../kube/client.ts'
@@ -59,6 +60,7 @@ export async function openParts(io: Io, command: string): Promise<Parts> {
     engine,
     files: openFiles(),
     watch: watchFiles,
+    giveMemoryBack,
     listenerOn,
     lock: locksIn(join(machine.stateDirectory, 'locks'), {
       what: `devkit ${command} in ${io.cwd}`,

@@ -12,7 +12,7 @@ import type { Run } from './step.ts'
 /** What a run works with. */
 export interface Parts {
   readonly tools: Toolbox
-  readonly host: Pick<Host, 'engine' | 'files' | 'watch' | 'lock' | 'listenerOn'>
+  readonly host: Pick<Host, 'engine' | 'files' | 'watch' | 'giveMemoryBack' | 'lock' | 'listenerOn'>
   readonly openKube: (kubeconfig: string) => Promise<Kube>
   readonly stateDirectory: string
 }

@@ -281,9 +281,12 @@ export async function buildImage(plan: Plan, service: ServicePlan, run: EngineRu
     (step) => run.parts.tools.builder.build(request, step),
     ({ outcome }) => outcome,
   )
-  await run.parts.host.files.writePrivate(imageFile(plan, built.reference), JSON.stringify(built.files))
+  const { files, ...made } = built
+  const list = imageFile(plan, built.reference)
+  if (built.outcome === 'built' || !(await run.parts.host.files.exists(list)))
+    await run.parts.host.files.writePrivate(list, JSON.stringify(files))
   await ignoreOwnDirectory(plan, run.parts)
-  return built
+  return made
 }
 
 /** Where it is written down what an image holds: context path → hash. */

@@ -299,7 +299,7 @@ async function runningImage(plan: Plan, service: ServicePlan, kube: Kube, run: E
   return runStep(
     run,
     `build/${service.name}`,
-    async () => ({ reference, id: image.id, outcome: 'cached' as const, files: inImage }),
+    async () => ({ reference, id: image.id, outcome: 'cached' as const }),
     () => 'skipped',
   )
 }

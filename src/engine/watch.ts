@@ -11,7 +11,13 @@ import type { EngineRun } from './environment.ts'
 import { tellLogs } from './logs.ts'
 import { Sessions } from './sessions.ts'
 import { problemEvent } from './step.ts'
+import type { Running } from './up.ts'
 import { surroundingsOf, Upkeep } from './upkeep.ts'
+
+/** So much quiet is calm, in ms. */
+const calmMs = 3000
+/** Reading so many files leaves something to give back. */
+const manyFiles = 200
 
 /** Where a new plan comes from when the config changed. */
 export interface Replan {
@@ -37,19 +43,30 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
   const sessions = new Sessions(run, scope, (service) => upkeep.rebuild(service))
   const logs = tellLogs(run, scope)
   const follower = {
-    attach: (running: Parameters<typeof logs>[0]) => {
+    attach: (running: Running) => {
       sessions.attach(running)
       logs(running)
     },
     synced: (service: string, signal: AbortSignal) => sessions.synced(service, signal),
   }
+  giveMemoryBackWhenCalm(run, scope)
   const upkeep = new Upkeep(plan, run, scope, follower)
   upkeep.bringUp()
 
+  /** A manifest or config that is only touched is told from one that changed by what it is now. */
+  const rememberSources = async (): Promise<void> => {
+    const paths = [...plan.sources.map((source) => join(plan.directory, source)), ...replan.files]
+    await Promise.all(
+      paths.map(async (path) => (await host.files.stateOf(path)) ?? host.files.treeOf(path, (name) => neverSynced.test(name))),
+      // what cannot be read is told by whoever renders it
+    ).catch(() => undefined)
+  }
+  await rememberSources()
   let surroundings = await surroundingsOf(plan, replan.files)
   const lookAround = async (): Promise<void> => {
     surroundings = await surroundingsOf(plan, replan.files)
     await watching.update(await rootsOf(plan, replan))
+    await rememberSources()
   }
 
   const replanned = async (): Promise<void> => {
@@ -91,6 +108,24 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
   }
   await Promise.race([follow(), upkeep.failure.promise])
   await upkeep.ended()
+}
+
+/** A start, a rollout and a branch switch need much memory for a moment; a watch lives all day beside the programs that people work with. */
+function giveMemoryBackWhenCalm({ bus, parts }: EngineRun, scope: Scope): void {
+  let timer: NodeJS.Timeout | undefined
+  const listening = bus.subscribe((event) => {
+    const much = event.type === 'service.ready' || (event.type === 'files.changed' && event.count > manyFiles)
+    if (!much && (!timer || event.type === 'log')) return
+    clearTimeout(timer)
+    timer = setTimeout(() => {
+      timer = undefined
+      parts.host.giveMemoryBack()
+    }, calmMs)
+  })
+  scope.defer(() => {
+    listening[Symbol.dispose]()
+    clearTimeout(timer)
+  })
 }
 
 /** What a run holds and has opened stays the same while it runs. @throws CONFIG-105 */

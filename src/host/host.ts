@@ -10,6 +10,8 @@ export interface Host {
   readonly engine: () => Promise<Engine>
   readonly watch: WatchFiles
   readonly files: Files
+  /** Gives memory that was needed for a moment back to the system. Takes some 100 ms: call it when nobody waits. */
+  readonly giveMemoryBack: () => void
   readonly lock: TakeLock
   /** The program that listens on a TCP port of this machine, as a person knows it; undefined where it can't be told. */
   readonly listenerOn: (port: number) => Promise<string | undefined>

@@ -1,0 +1,138 @@
+import { utimesSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { app, deployment, imageOf, manifestsOf } from './tools/app.ts'
+import type { AnyEvent, Run } from './tools/devkit.ts'
+import { useRig } from './tools/rig.ts'
+
+// What a change means, and what goes on whatever fails: one watch over two services. Each test begins where the one before it ended.
+
+const project = 't-watch'
+const dockerfile = (...more: readonly string[]): string =>
+  ['FROM debian:bookworm-slim', 'COPY src /app/src', ...more, 'CMD ["sleep", "infinity"]', ''].join('\n')
+const services = {
+  other: {
+    image: imageOf(project, 'other'),
+    build: { context: 'other' },
+    sync: [{ from: 'other/src', to: '/app/src', restart: 'none' }],
+  },
+}
+const both = app({ project, config: { sync: [{ from: 'app/src', to: '/app/src', restart: 'none' }] } })
+const config = JSON.parse(both['devkit.config.json'] ?? '') as { services: Record<string, object> }
+const configWith = (extra: readonly object[] = []): string => {
+  const other = { ...services.other, sync: [...services.other.sync, ...extra] }
+  return `${JSON.stringify({ ...config, services: { ...config.services, other } }, undefined, 2)}\n`
+}
+const plain = { command: ['sleep', 'infinity'], readinessProbe: undefined, ports: undefined }
+const manifestOf = (replicas: number): string =>
+  manifestsOf(deployment({ project, service: 'other', replicas, container: plain }))
+const rig = useRig(project, {
+  ...both,
+  'devkit.config.json': configWith(),
+  'k8s/other.yaml': manifestOf(1),
+  'other/Dockerfile': dockerfile('RUN false'),
+  'other/src/file.txt': 'one\n',
+})
+
+let run: Run
+const is = (fields: Readonly<Record<string, unknown>>) => (event: AnyEvent) =>
+  Object.entries(fields).every(([name, value]) => event[name] === value)
+/** The steps that began since the number of events was `from`. */
+const stepsSince = (from: number): readonly unknown[] =>
+  run.events.slice(from).flatMap((event) => (event.type === 'step.started' ? [event['step']] : []))
+const inOther = (path: string): string => rig.kubectl('exec', 'deploy/other', '--', 'cat', path)
+
+test('a broken start is told, and goes on with the save that mends it', async () => {
+  run = rig.start(['watch'])
+  expect(await run.next('problem')).toMatchObject({ code: 'BUILD-102', service: 'other' })
+  rig.write('other/Dockerfile', dockerfile())
+  await run.next('service.ready', is({ service: 'other' }))
+  await run.next('problem.resolved', is({ code: 'BUILD-102' }))
+})
+
+test('a touch is nothing, a save is one sync', async () => {
+  const from = run.events.length
+  utimesSync(join(rig.directory, 'app/src/page.txt'), 1, 1)
+  utimesSync(join(rig.directory, 'app/Dockerfile'), 1, 1)
+  utimesSync(join(rig.directory, 'k8s/app.yaml'), 1, 1)
+  rig.write('app/src/page.txt', 'saved\n')
+  expect(await run.next('synced')).toMatchObject({ service: 'web', files: 1, deleted: 0 })
+  const changes = run.events.slice(from).filter(({ type }) => type === 'files.changed')
+  expect(changes).toMatchObject([{ paths: ['app/src/page.txt'] }])
+  expect(stepsSince(from)).not.toContain('build/web')
+})
+
+test('a build delays no sync, a newer change overtakes it, and only its service is built', async () => {
+  const from = run.events.length
+  rig.write('other/Dockerfile', dockerfile('RUN sleep 120'))
+  await run.next('step.output', (event) => event['step'] === 'build/other' && /RUN sleep/.test(String(event['line'])))
+  rig.write('app/src/page.txt', 'saved while the other is built\n')
+  expect(await run.next('synced')).toMatchObject({ service: 'web', files: 1 })
+  rig.write('other/src/file.txt', 'saved while it is built\n')
+  expect(await run.next('synced')).toMatchObject({ service: 'other', files: 1 })
+  rig.write('other/Dockerfile', dockerfile('RUN echo built > /built'))
+  await run.next('step.failed', is({ step: 'build/other' }))
+  expect(await run.next('step.finished', is({ step: 'build/other' }))).toMatchObject({ outcome: 'built' })
+  await run.next('service.ready', is({ service: 'other' }))
+  expect(inOther('/built')).toBe('built\n')
+  expect(inOther('/app/src/file.txt')).toBe('saved while it is built\n')
+  expect(stepsSince(from)).not.toContain('build/web')
+  expect(run.events.slice(from).filter(({ type }) => type === 'problem')).toEqual([])
+})
+
+test('a build that fails is tried again at the next save of its service', async () => {
+  rig.write('other/Dockerfile', dockerfile('RUN test -f /app/src/wanted'))
+  expect(await run.next('problem')).toMatchObject({ code: 'BUILD-102', service: 'other' })
+  rig.write('other/src/wanted', 'here\n')
+  await run.next('problem.resolved', is({ code: 'BUILD-102', service: 'other' }))
+  await run.next('service.ready', is({ service: 'other' }))
+})
+
+test('a broken config keeps the last good plan; a new rule works at once, on the streams that are open', async () => {
+  rig.write('devkit.config.json', '{')
+  expect(await run.next('problem')).toMatchObject({ code: 'CONFIG-102' })
+  rig.write('app/src/page.txt', 'saved under a broken config\n')
+  expect(await run.next('synced')).toMatchObject({ service: 'web', files: 1 })
+  const from = run.events.length
+  rig.write('extra/file.txt', 'extra\n')
+  rig.write('devkit.config.json', configWith([{ from: 'extra', to: '/app/extra', restart: 'none' }]))
+  await run.next('problem.resolved', is({ code: 'CONFIG-102' }))
+  await run.next('synced', is({ service: 'other' }))
+  rig.write('extra/file.txt', 'more\n')
+  await run.next('synced', is({ service: 'other' }))
+  await run.next('service.ready', is({ service: 'other' }))
+  expect(inOther('/app/extra/file.txt')).toBe('more\n')
+  expect(stepsSince(from).filter((step) => String(step).startsWith('stream/'))).toEqual([])
+})
+
+test('a broken manifest is told at its line; the mended one is applied', async () => {
+  rig.write('k8s/other.yaml', '{"apiVersion": "apps/v1",\n  ]\n')
+  expect(await run.next('problem')).toMatchObject({ code: 'RENDER-101', message: expect.stringContaining('k8s/other.yaml:2') })
+  const labelled = { metadata: { name: 'added' }, apiVersion: 'v1', kind: 'ConfigMap', data: { key: 'value' } }
+  rig.write('k8s/other.yaml', `${manifestOf(1)}---\n${manifestsOf(labelled)}`)
+  expect(await run.next('object', is({ kind: 'ConfigMap', name: 'added' }))).toMatchObject({ outcome: 'created' })
+  await run.next('problem.resolved', is({ code: 'RENDER-101' }))
+})
+
+test('the API server goes away and comes back: the next manifest is applied', async () => {
+  rig.docker('exec', rig.node, 'pkill', '-KILL', 'kube-apiserver')
+  rig.write('app/src/page.txt', 'saved while the API server is away\n')
+  expect(await run.next('synced')).toMatchObject({ service: 'web', files: 1 })
+  const added = { metadata: { name: 'second' }, apiVersion: 'v1', kind: 'ConfigMap', data: { key: 'value' } }
+  rig.write('k8s/second.yaml', manifestsOf(added))
+  await run.next('object', is({ kind: 'ConfigMap', name: 'second', outcome: 'created' }))
+})
+
+test('Ctrl-C ends at once with 0; what is saved meanwhile is synced by the next watch, not built', async () => {
+  const began = Date.now()
+  run.kill('SIGINT')
+  expect(await run.exited).toBe(0)
+  expect(Date.now() - began).toBeLessThan(3000)
+  rig.write('app/src/page.txt', 'saved without a watch\n')
+  run = rig.start(['watch'])
+  expect(await run.next('step.finished', is({ step: 'build/web' }))).toMatchObject({ outcome: 'skipped' })
+  const { url } = await run.next('forward.opened', is({ service: 'web' }))
+  await rig.fetchSaying(String(url), 'saved without a watch')
+  run.kill('SIGINT')
+  expect(await run.exited).toBe(0)
+})
