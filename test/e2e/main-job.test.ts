@@ -1,173 +1,152 @@
-import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { answers } from '../lab/engine.ts'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { expect, inject, test } from 'vitest'
+import { enginePid, stopEngine } from '../lab/engine.ts'
 import { labUp } from '../lab/lab.ts'
 import { placesOf } from '../lab/places.ts'
-import type { MachineSettings } from '../lab/settings.ts'
-import { devkit, type Run } from './tools/devkit.ts'
-import { installPacked } from './tools/packed.ts'
+import type { Files } from './tools/app.ts'
+import type { AnyEvent } from './tools/devkit.ts'
+import { useRig } from './tools/rig.ts'
 
 // The main job as a person does it, step after step on one environment: each test begins where the one before it ended.
 
 const root = join(import.meta.dirname, '../..')
-const signal = new AbortController().signal
-let settings: MachineSettings
-let packed: ReturnType<typeof installPacked>
-let scratch: string
-let project: string
-let env: NodeJS.ProcessEnv
-let url: string
+const project = 't-main'
+// a project of its own: nothing of this run can meet the demo's environment
+const config = readFileSync(join(root, 'devkit.config.ts'), 'utf8').replace("project: 'guestbook'", `project: '${project}'`)
+const rig = useRig(project, { ...filesBelow(join(root, 'examples/django')), 'devkit.config.ts': config })
+let url = ''
 
-beforeAll(async () => {
-  settings = await labUp({ say: (line) => void process.stderr.write(`${line}\n`), signal })
-  expect(await answers(placesOf(process.env))).toBe(true)
-  packed = installPacked()
-  scratch = mkdtempSync(join(tmpdir(), 'devkit-e2e-'))
-  project = join(scratch, 'project with a space')
-  cpSync(join(root, 'examples'), join(project, 'examples'), { recursive: true })
-  // a project of its own: nothing of this run can meet the demo's environment
-  const config = readFileSync(join(root, 'devkit.config.ts'), 'utf8').replace("project: 'guestbook'", "project: 'guestbook-e2e'")
-  writeFileSync(join(project, 'devkit.config.ts'), config)
-  env = { PATH: process.env['PATH'], HOME: scratch, DEVKIT_MACHINE: placesOf(process.env).settings, TMPDIR: scratch }
-})
-
-afterAll(async () => {
-  if (project) await withDevkit(['down', '--yes'], async (run) => void (await run.exited))
-  packed?.remove()
-  if (scratch) rmSync(scratch, { recursive: true, force: true })
-})
-
-async function withDevkit<T>(args: readonly string[], work: (run: Run) => Promise<T>): Promise<T> {
-  await using run = devkit(packed.bin, args, { cwd: project, env })
-  return await work(run)
+function filesBelow(directory: string): Files {
+  const paths = readdirSync(directory, { recursive: true, encoding: 'utf8' }).filter((path) =>
+    statSync(join(directory, path)).isFile(),
+  )
+  return Object.fromEntries(
+    paths.map((path) => [relative(root, join(directory, path)), readFileSync(join(directory, path), 'utf8')]),
+  )
 }
 
-function docker(...args: string[]): string {
-  return execFileSync(settings.tools.docker, args, { encoding: 'utf8', env: { ...process.env, DOCKER_HOST: settings.engine } })
-}
+const change = (path: string, from: string | RegExp, to: string): void => rig.write(path, rig.read(path).replace(from, to))
+const greet = (text: string): void => rig.write('examples/django/web/src/guestbook/greeting.py', `GREETING = "${text}"\n`)
+const page = (text: string): Promise<string> => rig.fetchSaying(url, text, 60_000)
+const urlOf = (events: readonly AnyEvent[]): string =>
+  String((events.find(({ type }) => type === 'run.finished')?.['urls'] as { web?: string } | undefined)?.web)
 
-/** Asks until the page says it, for at most 30 s. */
-async function pageSaying(text: string): Promise<string> {
-  let last = ''
-  for (const deadline = Date.now() + 30_000; Date.now() < deadline; ) {
-    last = await fetch(url, { signal: AbortSignal.timeout(5000), headers: { connection: 'close' } })
-      .then((answer) => answer.text())
-      .catch(String)
-    if (last.includes(text)) return last
-  }
-  throw new Error(`${url} does not say '${text}' but:\n${last.slice(-600)}`)
-}
-
-const greeting = (text: string): void =>
-  writeFileSync(join(project, 'examples/django/web/src/guestbook/greeting.py'), `GREETING = "${text}"\n`)
-
-test('up brings the stack to its URL, and the page answers', async () => {
-  await withDevkit(['up'], async (run) => {
-    const finished = await run.next('run.finished')
-    expect({ code: await run.exited, problems: run.events.filter(({ type }) => type === 'problem') }).toEqual({
-      code: 0,
-      problems: [],
-    })
-    url = (finished['urls'] as { web: string }).web
-    const ready = run.events.filter(({ type }) => type === 'service.ready').map(({ service }) => service)
-    expect(ready).toEqual(['db', 'migrate', 'web'])
-  })
-  // the URL works although devkit has ended
-  expect(await pageSaying('Welcome to the guest book')).toContain('<form')
+test('up brings the stack to its URL, and the page answers after devkit has ended', async () => {
+  const { code, events, problems } = await rig.end(['up'])
+  expect({ code, problems }).toEqual({ code: 0, problems: [] })
+  expect(events.filter(({ type }) => type === 'service.ready').map(({ service }) => service)).toEqual(['db', 'migrate', 'web'])
+  url = urlOf(events)
+  const answer = await fetch(url, { headers: { connection: 'close' } })
+  expect(answer.status).toBe(200)
+  expect(await answer.text()).toContain('Welcome to the guest book')
 })
 
 test('a second up builds nothing, applies nothing and says so', async () => {
-  await withDevkit(['up'], async (run) => {
-    expect(await run.exited).toBe(0)
-    expect(run.events.filter(({ type, outcome }) => type === 'object' && outcome !== 'unchanged')).toEqual([])
-    expect(run.events.filter(({ type, outcome }) => type === 'step.finished' && outcome === 'built')).toEqual([])
-    expect(run.events.find(({ type }) => type === 'action')?.['reason']).toContain('unchanged')
-  })
+  const { code, events } = await rig.end(['up'])
+  expect(code).toBe(0)
+  expect(events.filter(({ type, outcome }) => type === 'object' && outcome !== 'unchanged')).toEqual([])
+  expect(events.filter(({ type, outcome }) => type === 'step.finished' && outcome === 'built')).toEqual([])
+  expect(events).toContainEqual(expect.objectContaining({ type: 'action', do: 'none', reason: 'nothing has changed: unchanged' }))
 })
 
 test('what a visitor writes is in Postgres', async () => {
-  const page = await fetch(url)
-  const cookie = page.headers.get('set-cookie')?.split(';')[0] ?? ''
-  const token = /name="csrfmiddlewaretoken" value="([^"]+)"/.exec(await page.text())?.[1] ?? ''
+  const form = await fetch(url, { headers: { connection: 'close' } })
+  const cookie = form.headers.get('set-cookie')?.split(';')[0] ?? ''
+  const token = /name="csrfmiddlewaretoken" value="([^"]+)"/.exec(await form.text())?.[1] ?? ''
   const answer = await fetch(url, {
     method: 'POST',
-    headers: { cookie, 'content-type': 'application/x-www-form-urlencoded' },
+    headers: { cookie, connection: 'close', 'content-type': 'application/x-www-form-urlencoded' },
     body: new URLSearchParams({ csrfmiddlewaretoken: token, name: 'Ada', message: 'It works' }),
     redirect: 'manual',
   })
   expect(answer.status).toBe(302)
-  expect(await pageSaying('It works')).toContain('Ada')
+  expect(await page('It works')).toContain('Ada')
 })
 
-test('watch: a save is on the page, a killed pod comes back with it, a Dockerfile change rolls out, Ctrl-C ends at once', async () => {
-  await withDevkit(['watch'], async (run) => {
-    await run.next('service.ready', ({ service }) => service === 'web')
-    await run.next('action', ({ reason }) => String(reason).startsWith('watching'))
-    greeting('Saved once')
-    expect(await run.next('synced')).toMatchObject({ service: 'web', files: 1, deleted: 0 })
-    await pageSaying('Saved once')
+test('under watch every sort of change arrives, a killed pod comes back with what was saved, and Ctrl-C ends at once', async () => {
+  await using watch = rig.start(['watch'])
+  await watch.next('action', ({ reason }) => String(reason).startsWith('watching'))
+  // a save
+  greet('Saved once')
+  expect(await watch.next('synced')).toMatchObject({ service: 'web', files: 1, deleted: 0 })
+  await page('Saved once')
+  // a pod that dies: the next one holds what was saved before it counts as ready
+  rig.kubectl('delete', 'pod', '-l', 'app=web', '--wait=false')
+  expect(await watch.next('synced')).toMatchObject({ service: 'web', files: 1 })
+  await page('Saved once')
+  // the Dockerfile
+  change('examples/django/web/Dockerfile', /$/, 'ENV ROLLED_OUT=1\n')
+  await watch.next('action', (event) => event['do'] === 'rebuild')
+  await watch.next('step.finished', ({ step, outcome }) => step === 'build/web' && outcome === 'built')
+  await watch.next('service.ready', ({ service }) => service === 'web')
+  expect(rig.kubectl('exec', 'deploy/web', '--', 'printenv', 'ROLLED_OUT')).toBe('1\n')
+  await page('Saved once')
+  // a manifest
+  change('examples/django/k8s/config.yaml', /\ndata:\n/, '\ndata:\n  CHANGED_UNDER_WATCH: "yes"\n')
+  await watch.next('action', (event) => event['do'] === 'rerender')
+  await watch.next('object', ({ kind, outcome }) => kind === 'ConfigMap' && outcome === 'configured')
+  expect(rig.kubectl('get', 'configmap', 'web-env', '-o', 'jsonpath={.data.CHANGED_UNDER_WATCH}')).toBe('yes')
+  greet('Saved at last')
+  await watch.next('synced')
+  await page('Saved at last')
 
-    const node = 'devkit-guestbook-e2e-control-plane'
-    const kubectl = (...args: string[]): string =>
-      docker('exec', node, 'kubectl', '--kubeconfig=/etc/kubernetes/admin.conf', '-n', 'guestbook-e2e', ...args)
-    kubectl('delete', 'pod', '-l', 'app=web', '--wait=false')
-    expect(await run.next('synced')).toMatchObject({ service: 'web', files: 1 })
-    await pageSaying('Saved once')
+  const began = Date.now()
+  watch.kill('SIGINT')
+  expect(await watch.exited).toBe(0)
+  expect(Date.now() - began).toBeLessThan(5000)
+  expect(rig.processes()).toEqual([])
+  // the environment stays up
+  await page('Saved at last')
+})
 
-    const dockerfile = join(project, 'examples/django/web/Dockerfile')
-    writeFileSync(dockerfile, `${readFileSync(dockerfile, 'utf8')}ENV ROLLED_OUT=1\n`)
-    await run.next('action', (event) => event['do'] === 'rebuild')
-    await run.next('step.finished', ({ step, outcome }) => step === 'build/web' && outcome === 'built')
-    await run.next('service.ready', ({ service }) => service === 'web')
-    expect(kubectl('exec', 'deploy/web', '--', 'printenv', 'ROLLED_OUT')).toBe('1\n')
-    await pageSaying('Saved once')
+test('up after watch builds what was synced', async () => {
+  const { code, events } = await rig.end(['up'])
+  expect(code).toBe(0)
+  expect(events).toContainEqual(expect.objectContaining({ type: 'step.finished', step: 'build/web', outcome: 'built' }))
+  expect(rig.kubectl('exec', 'deploy/web', '--', 'cat', '/app/src/guestbook/greeting.py')).toContain('Saved at last')
+  await page('Saved at last')
+})
 
-    const began = Date.now()
-    run.kill('SIGINT')
-    expect(await run.exited).toBe(0)
-    expect(Date.now() - began).toBeLessThan(5000)
+test('status shows every service ready, with its counts and its URL', async () => {
+  expect(rig.query(['status'])).toMatchObject({
+    cluster: { name: rig.cluster, state: 'running' },
+    services: [
+      { name: 'db', workload: 'StatefulSet/db', ready: true, pods: { ready: 1, wanted: 1 } },
+      { name: 'migrate', workload: 'Job/migrate', ready: true, pods: { ready: 1, wanted: 1 } },
+      { name: 'web', workload: 'Deployment/web', ready: true, pods: { ready: 1, wanted: 1 }, url },
+    ],
+    volumes: [{ name: 'data-db-0' }],
+    problems: [],
   })
-  await pageSaying('Saved once')
+  expect(rig.text(['status', '--check']).code).toBe(0)
 })
 
-test('another directory with the same identity is told where the environment is held', async () => {
-  const other = join(scratch, 'other')
-  cpSync(project, other, { recursive: true })
-  await using run = devkit(packed.bin, ['up'], { cwd: other, env })
-  expect(await run.next('problem')).toMatchObject({ code: 'PLAN-103', message: expect.stringContaining(project) })
-  expect(await run.exited).toBe(2)
-})
-
-test('status shows every service ready; a wrong verb and a wrong value are usage errors', async () => {
-  const status = JSON.parse(
-    execFileSync(process.execPath, [packed.bin, 'status', '--json'], { cwd: project, env, encoding: 'utf8' }),
-  ) as { services: { name: string; ready: boolean }[] }
-  expect(status.services.map(({ name, ready }) => [name, ready])).toEqual([
-    ['db', true],
-    ['migrate', true],
-    ['web', true],
-  ])
-  await using wrong = devkit(packed.bin, ['upp'], { cwd: project, env })
-  expect(await wrong.next('problem')).toMatchObject({ code: 'CONFIG-001', message: expect.stringContaining('up') })
-  expect(await wrong.exited).toBe(2)
-})
-
-test('no engine: a clear problem with its code', async () => {
-  await using run = devkit(packed.bin, ['up'], { cwd: project, env: { ...env, DOCKER_HOST: 'unix:///nowhere/docker.sock' } })
-  expect(await run.next('problem')).toMatchObject({
-    code: 'ENGINE-101',
-    message: expect.stringContaining('/nowhere/docker.sock'),
+// where the engine is the lab's own: it is stopped for everything else that runs on it, so files of e2e tests run one after the other
+if (enginePid(placesOf(process.env)) !== undefined)
+  test('without its engine devkit says so; when the engine is back, up mends what was stopped with it', async () => {
+    const voice = { say: () => undefined, signal: AbortSignal.timeout(240_000) }
+    await stopEngine(placesOf(process.env), voice)
+    try {
+      const { code, problems } = await rig.end(['up'])
+      expect(code).toBe(1)
+      expect(problems).toMatchObject([{ code: 'ENGINE-101', message: expect.stringContaining(inject('lab').engine) }])
+      const status = rig.text(['status'])
+      expect(status).toMatchObject({ code: 0, stdout: expect.stringContaining('ENGINE-101') })
+    } finally {
+      await labUp(voice)
+    }
+    const { code, events, problems } = await rig.end(['up'])
+    expect({ code, problems }).toEqual({ code: 0, problems: [] })
+    expect(urlOf(events)).toBe(url)
+    expect(await page('It works')).toContain('Saved at last')
   })
-  expect(await run.exited).toBe(1)
-})
 
-test('down leaves nothing: no container, volume, context or state', async () => {
-  await withDevkit(['down', '--yes'], async (run) => expect(await run.exited).toBe(0))
-  expect(docker('ps', '-aq', '--filter', 'label=io.x-k8s.kind.cluster=devkit-guestbook-e2e')).toBe('')
-  expect(existsSync(join(scratch, '.kube/config'))).toBe(false)
-  expect(existsSync(join(scratch, '.local/state/devkit/clusters/devkit-guestbook-e2e'))).toBe(false)
-  expect(docker('images', '-q', '--filter', 'label=dev.devkit.project=guestbook-e2e')).toBe('')
+test('down leaves nothing: no process, container, volume, image, context or state', async () => {
+  expect((await rig.end(['down', '--yes'])).code).toBe(0)
+  expect(rig.leftInEngine()).toEqual([])
+  expect(rig.processes()).toEqual([])
+  expect(existsSync(join(rig.scratch, 'home/.kube/config'))).toBe(false)
+  expect(existsSync(join(rig.scratch, 'home/.local/state/devkit'))).toBe(false)
+  expect(readdirSync(join(rig.scratch, 'tmp')).filter((name) => name !== 'node-compile-cache')).toEqual([])
 })
