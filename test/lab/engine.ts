@@ -53,6 +53,7 @@ export async function startEngine(places: Places, programs: string, { say, signa
   const args = ['--host', engineAddress(places), '--data-root', join(places.cache, 'engine-data'), '--exec-root', join(places.runtime, 'exec'), '--pidfile', join(places.runtime, 'docker.pid'),
     '--bridge', networkOf(places).bridge, '--default-address-pool', networkOf(places).pool, '--config-file', join(places.runtime, 'no-daemon.json')] // biome-ignore format: one line a thought
   await run(['sh', '-c', 'printf {} > "$1"', 'sh', join(places.runtime, 'no-daemon.json')], { signal })
+  const others = await rulesOfOthers(places, signal)
   const child = spawn(join(programs, 'usr/sbin/dockerd'), args, {
     detached: true,
     stdio: ['ignore', out, out],
@@ -69,6 +70,7 @@ export async function startEngine(places: Places, programs: string, { say, signa
     if (ended !== undefined)
       throw new LabProblem(`The lab's engine did not start: ${ended}.\n  ${lastLines(log)}`, `Read ${log}.`)
   }
+  await putBack(others, [networkOf(places).bridge, ...(await bridgesOfEngine(places))], signal)
 }
 
 /** Stops the lab's engine and everything that runs in it. */
@@ -147,11 +149,41 @@ function bridgesOfEngine(places: Places): Promise<readonly string[]> {
 /** An engine that ends leaves its bridges and the packet filter's rules about them; the next one makes them again. */
 async function removeBridge(bridge: string, signal: AbortSignal): Promise<void> {
   await run(['ip', 'link', 'delete', bridge], { signal }).catch(() => undefined)
+  for (const { table, words } of await rules(signal))
+    if (words.includes(bridge)) await run(['iptables', '-w', '-t', table, '-D', ...words], { signal }).catch(() => undefined)
+}
+
+/** A rule of the packet filter: the chain, then what iptables is told about it. */
+interface Rule {
+  readonly table: string
+  readonly words: readonly string[]
+}
+
+async function rules(signal: AbortSignal): Promise<readonly Rule[]> {
+  const found: Rule[] = []
   for (const table of ['filter', 'nat', 'raw']) {
-    const rules = await run(['iptables', '-w', '-t', table, '-S'], { signal }).catch(() => '')
-    for (const rule of rules.split('\n').filter((line) => line.startsWith('-A ') && line.split(' ').includes(bridge)))
-      await run(['iptables', '-w', '-t', table, '-D', ...rule.split(' ').slice(1)], { signal }).catch(() => undefined)
+    const lines = await run(['iptables', '-w', '-t', table, '-S'], { signal }).catch(() => '')
+    for (const line of lines.split('\n')) if (line.startsWith('-A ')) found.push({ table, words: line.split(' ').slice(1) })
   }
+  return found
+}
+
+/** The rules of the packet filter where another Docker engine runs beside ours: one that starts empties the chains that both use. */
+async function rulesOfOthers(places: Places, signal: AbortSignal): Promise<readonly Rule[]> {
+  const other = processes().some(
+    ({ command }) => /^\S*\bdockerd( |$)/.test(command) && !command.includes(join(places.runtime, 'docker.sock')),
+  )
+  return other ? rules(signal) : []
+}
+
+/** Appends what is gone in the order in which it stood. What is about our own bridges was old, and our engine has made it anew. */
+async function putBack(before: readonly Rule[], own: readonly string[], signal: AbortSignal): Promise<void> {
+  if (before.length === 0) return
+  const key = ({ table, words }: Rule): string => `${table} ${words.join(' ')}`
+  const there = new Set((await rules(signal)).map(key))
+  for (const rule of before)
+    if (!there.has(key(rule)) && !rule.words.some((word) => own.includes(word)))
+      await run(['iptables', '-w', '-t', rule.table, '-A', ...rule.words], { signal }).catch(() => undefined)
 }
 
 async function raiseInotifyLimits({ say, signal }: Voice): Promise<void> {
