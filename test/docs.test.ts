@@ -64,6 +64,23 @@ test('docs/contract.md has every event with its fields', () => {
   expect(table).toEqual(rows)
 })
 
+test('src/README.md has every room, and the files that it names are there', () => {
+  const table = [...read('src/README.md').matchAll(/^\| `([a-z]+)\/` +\| (.*) \|$/gm)].map(([, room = '', text = '']) => ({
+    room,
+    text,
+  }))
+  const rooms = readdirSync(join(root, 'src'), { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory() ? [entry.name] : [],
+  )
+  expect(table.map(({ room }) => room).toSorted()).toEqual(rooms.toSorted())
+  const missing = table.flatMap(({ room, text }) =>
+    [...text.matchAll(/`([\w-]+(?:\.ts|\/))`/g)]
+      .map(([, name = '']) => `src/${room}/${name}`)
+      .filter((path) => !existsSync(join(root, path))),
+  )
+  expect(missing).toEqual([])
+})
+
 test('every link of the docs leads somewhere', () => {
   const broken = pages.flatMap((page) =>
     [...read(page).matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)]

@@ -59,7 +59,7 @@ export const verbs: readonly Verb[] = [
   },
   {
     usage: 'status',
-    summary: 'services, workloads, images and URLs',
+    summary: 'services, workloads, images, URLs, volumes, problems',
     flags: [{ flag: '--check', summary: 'exit 1 when something is not ready' }],
     load: async () => (await import('./commands/status.ts')).statusVerb,
   },
