@@ -99,10 +99,20 @@ del() { # call, root, path, its directory
   [ -e "$3" ] || [ -L "$3" ] || { say "$1" ok; return; }
   inside "$2" "$3" "$4" || { no "$1"; return; }
   if [ -d "$3" ] && ! [ -L "$3" ]; then
+    if rmdir "$3" 2>/dev/null; then say "$1" ok; return; fi
     generated "$3" || { say "$1" kept; return; }
     set -- "$1" -rf "$3"
   else set -- "$1" -f "$3"; fi
   w=no; if e=$(rm "$2" -- "$3" 2>&1); then say "$1" ok; else no "$1"; fi
+}
+same() { [ "$U" = 0 ] && { [ -O "$1" ] && [ -G "$1" ]; }; }
+fits() { # number, path, its directory: whether the file can be unpacked and moved there with others, as it will be
+  if [ -d "$2" ] && ! [ -L "$2" ]; then return; fi
+  if [ "$U" != 0 ]; then say "$1" fits; elif [ -e "$2" ]; then same "$2" && say "$1" fits; else same "$3" && say "$1" fits; fi
+}
+unpack() { # size; an archive follows, of files in directories that are ours for a moment
+  if e=$(dd bs=65536 count="$1" iflag=fullblock,count_bytes 2>/dev/null | { tar xmpf - -C / 2>&1; r=$?; cat > /dev/null; exit $r; }); then return 0; fi
+  eval "$T"; T=; return 1
 }
 there() { [ -e "$2" ] || [ -L "$2" ] || say "$1" missing; }
 tell() { # call, FIFO, line: waits a moment for a reader
@@ -110,12 +120,12 @@ tell() { # call, FIFO, line: waits a moment for a reader
 }
 sig() { # call, signal
   case $(cat /proc/1/comm 2>/dev/null) in pause) w=no; e="the pod shares its processes, the first is not the container's"; no "$1"; return;; esac
-  w=no; if e=$(kill "-$2" 1 2>&1); then say "$1" ok; else no "$1"; fi
+  w=no; if e=$(kill -s "$2" 1 2>&1); then say "$1" ok; else no "$1"; fi
 }
 probe() { # what devkit needs of the image
   [ "$(dd bs=3 count=1 iflag=fullblock 2>/dev/null)" = abc ] || { echo "0 no dd takes no iflag=fullblock"; exit 0; }
   for p in mv rm mkdir cat chmod ln tr find; do command -v "$p" >/dev/null 2>&1 || { echo "0 no there is no $p"; exit 0; }; done
-  echo "0 ok $U"; while read -r _ _ _ _ p _; do printf '0 mount %s\n' "$p"; done < /proc/self/mountinfo; echo =
+  echo "0 ok $U $(id -g)"; while read -r _ _ _ _ p _; do printf '0 mount %s\n' "$p"; done < /proc/self/mountinfo; echo =
 }
 read -r c; probe
 while IFS= read -r c; do

@@ -6,7 +6,7 @@ import { DevkitError, messageOf } from '../lib/errors.ts'
 import type { Step } from '../lib/step.ts'
 import { execScript } from './exec-script.ts'
 import { AckMaker, type Answer, bigBytes, deepestFirst, partBytes, progressOf, smallBytes } from './sending.ts'
-import { type FileSource, isNotRead, type NotRead, openSource, readAttempts, readSmall } from './source.ts'
+import { type Content, type FileSource, isNotRead, type NotRead, openSource, readAttempts, readSmall } from './source.ts'
 import {
   type Ack,
   type Batch,
@@ -23,6 +23,19 @@ import {
 /** Where nodes cannot be entered: a shell in each container, held open through the cluster's API. The image needs `sh`, `dd` and a few more. */
 export function execStream(): SyncTransport {
   return { way: 'exec stream', open: async (target, step) => new ExecSession(target, step) }
+}
+
+/** From so many changes on they are made together. */
+const few = 4
+
+interface Write {
+  readonly write: FileWrite
+  readonly root: string
+}
+
+interface Delete {
+  readonly path: string
+  readonly root: string
 }
 
 class ExecSession implements SyncSession {
@@ -57,45 +70,146 @@ class ExecSession implements SyncSession {
   async push(container: ContainerRef, batch: Batch, step: Step): Promise<Ack> {
     const shell = await this.#shell(container)
     const made = new AckMaker(container)
-    const answers: Promise<void>[] = []
-    // awaited all together below: until then a failure is nobody's
-    const later = (answer: Promise<void>): void => {
-      answer.catch(() => undefined)
-      answers.push(answer)
-    }
     const below = (path: string): string | undefined => {
       const root = rootOf(batch.roots, path)
       if (root === undefined)
         made.refuse({ target: path, reason: 'outside', why: `${path} is not below ${batch.roots.join(', ')}` })
       return root
     }
-    for (const path of deepestFirst(batch.deletes)) {
+    const deletes = batch.deletes.flatMap((path) => {
       const root = below(path)
-      if (root === undefined) continue
+      return root === undefined ? [] : [{ path, root }]
+    })
+    const writes = batch.writes.flatMap((write) => {
+      const root = below(write.target)
+      return root === undefined ? [] : [{ write, root }]
+    })
+    await this.#delete(shell, deletes, made)
+    const isBig = ({ write }: Write): boolean => write.kind === 'file' && write.bytes > bigBytes
+    const single = await this.#together(shell, writes, made, step)
+    await inTurn(
+      single.filter((one) => !isBig(one)),
+      shell,
+      step,
+      ({ write, root }) => this.#small(shell, container, write, root, made, step),
+    )
+    for (const { write, root } of single.filter(isBig))
+      if (write.kind === 'file') await this.#inParts(container, write, root, made, step)
+    return made.ack()
+  }
+
+  /** What is in one directory goes by one program; what stays (directories, what is refused) is looked at alone, the innermost first. */
+  async #delete(shell: Shell, deletes: readonly Delete[], made: AckMaker): Promise<void> {
+    const left: Delete[] = []
+    const together: Delete[] = []
+    for (const one of deletes) {
+      const { path } = one
       if (shell.mountAt(path))
         made.refuse({ target: path, reason: 'in the way', why: `${path} is a mount in the container, it cannot be deleted` })
       else if (shell.mountBelow(path)) made.deleted(path, { how: 'kept', what: '' })
-      else later(shell.call('del', [root, path, upper(path)]).then((answer) => made.deleted(path, answer)))
+      else if (deletes.length <= few) left.push(one)
+      else together.push(one)
     }
-    const big: [FileSource, string][] = []
-    for (const [index, write] of batch.writes.entries()) {
-      const root = below(write.target)
-      if (root === undefined) continue
-      if (index % 64 === 0) {
-        await shell.drained()
-        step.signal.throwIfAborted()
+    const commands = groups(together, ({ path, root }) => `${root}\n${upper(path)}`).map(async (group) => {
+      const [{ path: first, root }] = group as [Delete]
+      const words = group.map(({ path }) => quoted(path))
+      const directory = quoted(upper(first))
+      const stays = await shell.run(
+        [
+          `if [ -d ${directory} ] && inside ${quoted(root)} ${quoted(first)} ${directory}; then rm -f -- ${words.join(' ')} 2>/dev/null; fi`,
+          ...words.map((word, index) => `[ -e ${word} ] || [ -L ${word} ] && say ${index} left`),
+        ].join('\n'),
+      )
+      const still = new Set(stays.map(({ call }) => call))
+      for (const [index, one] of group.entries())
+        if (still.has(index)) left.push(one)
+        else made.deleted(one.path, { how: 'ok', what: '' })
+    })
+    await Promise.all(commands)
+    const order = new Map(deepestFirst(left.map(({ path }) => path)).map((path, index) => [path, index]))
+    const ordered = left.toSorted((a, b) => (order.get(a.path) ?? 0) - (order.get(b.path) ?? 0))
+    const answers = ordered.map(async ({ path, root }) => made.deleted(path, await shell.call('del', [root, path, upper(path)])))
+    await Promise.all(answers)
+  }
+
+  /**
+   * Many small files: one archive is unpacked into a directory beside each file's place, then each directory's files are moved by one program, each
+   * in one step. Hands back what has to go alone: few files, big ones, what needs another owner, and all where that way failed.
+   */
+  async #together(shell: Shell, writes: readonly Write[], made: AckMaker, step: Step): Promise<readonly Write[]> {
+    const isFit = ({ write }: Write): boolean =>
+      write.kind === 'file' && write.bytes <= smallBytes && !shell.mountAt(write.target)
+    const candidates = writes.filter(isFit)
+    if (candidates.length <= few) return writes
+    const single: Write[] = writes.filter((one) => !isFit(one))
+    for (const part of inPortions(candidates)) {
+      step.signal.throwIfAborted()
+      single.push(...(await this.#unpack(shell, part, made)))
+    }
+    return single
+  }
+
+  async #unpack(shell: Shell, writes: readonly Write[], made: AckMaker): Promise<readonly Write[]> {
+    const directories = groups(writes, ({ write, root }) => `${root}\n${upper(write.target)}`)
+    const numbered = new Map(writes.map((one, index) => [one, index]))
+    const answers = await shell.run(
+      directories
+        .map((group) => {
+          const [{ write, root }] = group as [Write]
+          const directory = quoted(upper(write.target))
+          const fits = group.map((one) => `fits ${numbered.get(one)} ${quoted(one.write.target)} ${directory}`)
+          return `if place ${quoted(root)} ${quoted(write.target)} ${directory}; then\n${fits.join('\n')}\nfi`
+        })
+        .join('\n'),
+    )
+    const fitting = new Set(answers.filter(({ how }) => how === 'fits').map(({ call }) => call))
+    const single = new Set(writes)
+    const archive: Uint8Array[] = []
+    const moves: {
+      readonly stage: string
+      readonly directory: string
+      readonly files: Map<Write, { name: string; content: Content }>
+    }[] = []
+    for (const group of directories) {
+      const directory = upper((group[0] as Write).write.target)
+      const stage = shell.temporary(directory)
+      const files = new Map<Write, { name: string; content: Content }>()
+      for (const one of group) {
+        if (!fitting.has(numbered.get(one) ?? -1) || one.write.kind !== 'file') continue
+        const content = readSmall(one.write, smallBytes)
+        if (content === undefined || isNotRead(content)) continue
+        const name = one.write.target.slice(one.write.target.lastIndexOf('/') + 1)
+        archive.push(...archived(`${stage}/${name}`.slice(1), content, shell.owner))
+        files.set(one, { name, content })
       }
-      if (write.kind === 'file' && write.bytes > bigBytes) big.push([write, root])
-      else later(this.#small(shell, container, write, root, made, step))
+      if (files.size > 0) moves.push({ stage, directory, files })
     }
-    try {
-      await Promise.all(answers)
-      for (const [write, root] of big) await this.#inParts(container, write, root, made, step)
-    } catch (thrown) {
-      await Promise.allSettled(answers)
-      throw thrown
-    }
-    return made.ack()
+    if (moves.length === 0) return writes
+    const data = Buffer.concat([...archive, Buffer.alloc(1024)])
+    const clean = `rm -rf -- ${moves.map(({ stage }) => quoted(stage)).join(' ')}`
+    const lines = await shell.run(
+      [
+        `T=${quoted(clean)}`,
+        `if unpack ${data.length}; then`,
+        ...moves.flatMap(({ stage, directory, files }) => [
+          `mv -f ${[...files.values()].map(({ name }) => quoted(`${stage}/${name}`)).join(' ')} ${quoted(`${directory === '/' ? '' : directory}/`)} 2>/dev/null`,
+          ...[...files].map(([one, { name }]) => {
+            const word = quoted(`${stage}/${name}`)
+            return `[ -e ${word} ] || say ${numbered.get(one)} ok`
+          }),
+        ]),
+        'eval "$T"; T=; fi',
+      ].join('\n'),
+      data,
+    )
+    const done = new Set(lines.filter(({ how }) => how === 'ok').map(({ call }) => call))
+    for (const { files } of moves)
+      for (const [one, { content }] of files) {
+        if (!done.has(numbered.get(one) ?? -1)) continue
+        single.delete(one)
+        made.written(one.write.target, content.data.length, content.hash, { how: 'ok', what: '' })
+      }
+    return [...single]
   }
 
   async #small(shell: Shell, container: ContainerRef, write: FileWrite, root: string, made: AckMaker, step: Step): Promise<void> {
@@ -208,6 +322,90 @@ class ExecSession implements SyncSession {
   }
 }
 
+/** One after the other down the stream, the answers all together; now and then others have their turn. */
+async function inTurn<T>(items: readonly T[], shell: Shell, step: Step, work: (item: T) => Promise<void>): Promise<void> {
+  const answers: Promise<void>[] = []
+  try {
+    for (const [index, item] of items.entries()) {
+      if (index % 64 === 0) {
+        await shell.drained()
+        step.signal.throwIfAborted()
+      }
+      const answer = work(item)
+      // awaited all together below: until then a failure is nobody's
+      answer.catch(() => undefined)
+      answers.push(answer)
+    }
+    await Promise.all(answers)
+  } catch (thrown) {
+    await Promise.allSettled(answers)
+    throw thrown
+  }
+}
+
+function groups<T>(items: readonly T[], key: (item: T) => string): readonly (readonly T[])[] {
+  return [...Map.groupBy(items, key).values()]
+}
+
+/** Parts of a batch that are unpacked together: what the shell gets as one text stays short, and memory bounded. */
+function* inPortions(writes: readonly Write[]): Iterable<readonly Write[]> {
+  let portion: Write[] = []
+  let bytes = 0
+  for (const one of writes) {
+    const size = one.write.kind === 'file' ? one.write.bytes : 0
+    if (portion.length >= 250 || bytes + size > 2 * 1024 * 1024) {
+      yield portion
+      portion = []
+      bytes = 0
+    }
+    portion.push(one)
+    bytes += size
+  }
+  if (portion.length > 0) yield portion
+}
+
+/** A file as an entry of a tar archive. @see https://www.gnu.org/software/tar/manual/html_node/Standard.html; a long name has an entry of its own before */
+function archived(name: string, { data, mode }: Content, owner: Owner): readonly Uint8Array[] {
+  const bytes = Buffer.from(name)
+  const long =
+    bytes.length > 100
+      ? [header('././@LongLink', 'L', bytes.length + 1, 0, owner), padded(Buffer.concat([bytes, Buffer.of(0)]))]
+      : []
+  return [...long, header(bytes.subarray(0, 100), '0', data.length, mode, owner), padded(data)]
+}
+
+function header(name: string | Uint8Array, type: string, size: number, mode: number, { user, group }: Owner): Uint8Array {
+  const block = Buffer.alloc(512)
+  const octalAt = (value: number, at: number, length: number): void =>
+    void block.write(`${value.toString(8).padStart(length - 1, '0')}\0`, at, 'latin1')
+  block.set(typeof name === 'string' ? Buffer.from(name) : name, 0)
+  octalAt(mode, 100, 8)
+  octalAt(user, 108, 8)
+  octalAt(group, 116, 8)
+  octalAt(size, 124, 12)
+  octalAt(Math.floor(Date.now() / 1000), 136, 12)
+  block.write('        ', 148, 'latin1')
+  block.write(type, 156, 'latin1')
+  block.write('ustar  \0', 257, 'latin1')
+  octalAt(
+    block.reduce((sum, byte) => sum + byte, 0),
+    148,
+    7,
+  )
+  return block
+}
+
+function padded(data: Uint8Array): Uint8Array {
+  const rest = data.length % 512
+  return rest === 0 ? data : Buffer.concat([data, Buffer.alloc(512 - rest)])
+}
+
+/** Who the shell in the container is. */
+interface Owner {
+  readonly user: number
+  readonly group: number
+}
+
 /** A line that the shell said: which call it answers, how that came out, and what else. */
 interface Line {
   readonly call: number
@@ -223,6 +421,7 @@ class Shell implements AsyncDisposable {
   readonly #waiting: { readonly lines: Line[]; readonly answer: PromiseWithResolvers<readonly Line[]> }[] = []
   readonly #mounts = new Set<string>()
   readonly #mark = randomBytes(4).toString('hex')
+  owner: Owner = { user: 0, group: 0 }
   #calls = 0
   #error = ''
   #draining: Promise<void> | undefined
@@ -245,6 +444,8 @@ class Shell implements AsyncDisposable {
       const lines = await Promise.race([first, stream.ended.then((end) => noShell(container, end, shell.#error))])
       const refused = lines.find(({ how }) => how === 'no')
       if (refused) throw cannot(container, refused.what)
+      const [user = 0, group = 0] = (lines.find(({ how }) => how === 'ok')?.what ?? '').split(' ').map(Number)
+      shell.owner = { user, group }
       for (const { how, what } of lines) if (how === 'mount') shell.#mounts.add(unescaped(what))
       return shell
     } catch (thrown) {

@@ -170,7 +170,7 @@ my %do = (
   D => sub {
     my ($sequence, $id, $root, $path) = @_; enter($id);
     lstat $path or return ('ok', '');
-    check($root, $path, upper($path));
+    my $dir = upper($path); unless ($safe{$root}{$dir}) { check($root, $path, $dir); $safe{$root}{$dir} = 1 }
     refuse('in the way', "$path is a mount in the container, it cannot be deleted") if mounted($path);
     if (-l $path || !-d $path) { unlink $path or failed($path); return ('ok', '') }
     return ('kept', $path) if mounts_below($path) || !only_generated($path);

@@ -1,8 +1,9 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
 import { openEngine } from '../../src/host/engine.ts'
 import { openKube } from '../../src/kube/client.ts'
 import type { Kube } from '../../src/kube/kube.ts'
@@ -25,11 +26,13 @@ export interface SyncRig extends AsyncDisposable {
   readonly containers: Readonly<Record<Sort, ContainerRef>>
   /** Runs a command line in the container's root, seen from the node: `$R` is the root. Its output, without the last newline. */
   look(container: ContainerRef, script: string): string
-  /** Reads a file of 200,000 equal letters again and again; `wrong` counts the reads that found another thing, or nothing. */
-  watchReads(container: ContainerRef, path: string): { stop(): Promise<{ reads: number; wrong: number }> }
+  /** Reads a file of 200,000 equal letters again and again; `enough` after 200 times. `wrong` counts the reads that found another thing, or nothing. */
+  watchReads(container: ContainerRef, path: string): { readonly enough: Promise<void>; stop(): Promise<{ wrong: number }> }
   /** A reader of a FIFO: `opened` once it listens, `line` the first that it got. */
   reader(container: ContainerRef, fifo: string): { readonly opened: Promise<void>; readonly line: Promise<string> }
   inNode(...args: string[]): string
+  /** Waits for a command line in the node to end well, while devkit goes on; `$R` is the root of the container. */
+  until(container: ContainerRef, script: string): Promise<void>
   kubectl(args: readonly string[], input?: string): string
 }
 
@@ -123,13 +126,19 @@ RUN ["/bin/busybox", "--install", "-s", "/bin"]
       if (status !== 0) throw new Error(`${script}: ${stderr}`)
       return stdout.replace(/\n$/, '')
     },
+    until({ id }, script) {
+      const lines = `R=${rootOf(id)}; for i in $(seq 600); do if ${script}; then exit 0; fi; sleep 0.02; done; exit 1`
+      return promisify(execFile)(settings.tools.docker, ['exec', node, 'bash', '-c', lines], { env }).then(() => undefined)
+    },
     watchReads({ id }, path) {
       const { child, next } = perl(id, watcher, path)
+      const enough = next().then(() => undefined)
       return {
+        enough,
         async stop() {
           child.stdin?.end()
-          const [reads = 0, wrong = 0] = (await next()).split(' ').map(Number)
-          return { reads, wrong }
+          await enough
+          return { wrong: Number(await next()) }
         },
       }
     },
@@ -148,12 +157,12 @@ RUN ["/bin/busybox", "--install", "-s", "/bin"]
 
 /** Until its input ends. */
 const watcher = String.raw`
-my ($reads, $wrong) = (0, 0); my $in = ''; vec($in, fileno STDIN, 1) = 1;
+$| = 1; my ($reads, $wrong) = (0, 0); my $in = ''; vec($in, fileno STDIN, 1) = 1;
 until (select my $ready = $in, undef, undef, 0) {
   my $got = ''; if (open my $f, '<', $ARGV[0]) { local $/; $got = <$f> }
-  $reads++; $wrong++ unless $got =~ /^(?:a+|b+)\z/ && length $got == 200000;
+  print "enough\n" if ++$reads == 200; $wrong++ unless $got =~ /^(?:a+|b+)\z/ && length $got == 200000;
 }
-print "$reads $wrong\n";
+print "$wrong\n";
 `
 
 const listener = String.raw`
@@ -173,7 +182,8 @@ const volumeMounts = [
   { name: 'config', mountPath: '/config' },
 ]
 
-const sleep = ['sh', '-c', 'while :; do sleep 3600 & wait $!; done']
+/** Says when it got a signal. */
+const sleep = ['sh', '-c', 'trap "echo got > /tmp/signalled" USR1; while :; do sleep 3600 & wait $!; done']
 
 const manifests = [
   { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'config' }, data: { setting: 'one' } },
