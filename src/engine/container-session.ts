@@ -307,17 +307,23 @@ export class ContainerSession {
     const { replica, supervision } = this.#parts
     this.#isNew = false
     if (supervision === 'gated') {
-      const giveUp = Date.now() + 10_000
-      for (let pauseMs = 5; ; pauseMs = Math.min(pauseMs * 2, 200)) {
-        const started = (await this.#ask((session) => session.probe(replica.ref, [pidFile]))).length === 0
-        if (started) break
-        if (await this.#ask((session) => session.tell(replica.ref, askFifo, 'go'))) return
-        // no supervisor after all: the image has no mkfifo
-        if (Date.now() > giveUp) break
-        await delay(pauseMs, this.#signal)
-      }
+      // only a supervisor that listens has put away what another container of its pod left
+      const listens = await this.#told('ping')
+      const started = (await this.#ask((session) => session.probe(replica.ref, [pidFile]))).length === 0
+      if (listens && !started && (await this.#told('go'))) return
     }
     if (asked) this.#restart(asked)
+  }
+
+  /** Tells the supervisor something; waits for one that has just begun. False when there is none: the image has no mkfifo. */
+  async #told(line: string): Promise<boolean> {
+    const { ref } = this.#parts.replica
+    const giveUp = Date.now() + 3000
+    for (let pauseMs = 5; ; pauseMs = Math.min(pauseMs * 2, 100)) {
+      if (await this.#ask((session) => session.tell(ref, askFifo, line))) return true
+      if (Date.now() > giveUp) return false
+      await delay(pauseMs, this.#signal)
+    }
   }
 
   /** Several wishes while one is fulfilled become one more. */
@@ -367,15 +373,11 @@ export class ContainerSession {
       return false
     }
     const number = `${Date.now()}${Math.floor(Math.random() * 1000)}`
-    const giveUp = Date.now() + 15_000
-    // a supervisor that has just begun has no FIFO yet
-    while (!(await this.#ask((session) => session.tell(replica.ref, askFifo, `restart ${number}`)))) {
-      if (Date.now() > giveUp - 12_000) {
-        cannotRestart()
-        return false
-      }
-      await delay(20, this.#signal)
+    if (!(await this.#told(`restart ${number}`))) {
+      cannotRestart()
+      return false
     }
+    const giveUp = Date.now() + 15_000
     for (let pauseMs = 4; ; pauseMs = Math.min(pauseMs * 1.5, 50)) {
       if ((await this.#ask((session) => session.probe(replica.ref, [startedFile(number)]))).length === 0) return true
       if (Date.now() > giveUp)

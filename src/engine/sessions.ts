@@ -1,9 +1,6 @@
-import { join } from 'node:path'
-import type { SyncRule } from '../config/schema.ts'
 import { statusOf } from '../deploy/diagnosis/diagnosis.ts'
 import { delay } from '../lib/async.ts'
 import { DevkitError } from '../lib/errors.ts'
-import { gitIgnoreRules, ignoring } from '../lib/ignore.ts'
 import type { Container, KubeObject, PodSpec } from '../lib/objects.ts'
 import { Scope } from '../lib/scope.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
@@ -11,18 +8,18 @@ import { commandOf, isGated, isSupervised, leaseName } from '../render/transform
 import type { ServiceTarget } from '../render/transforms/transforms.ts'
 import { inferRestart, type RestartChoice } from '../sync/infer-restart.ts'
 import { ledgerFile } from '../sync/ledger.ts'
-import { type Mapping, plainTarget, targetOf as targetPath } from '../sync/mapping.ts'
 import { Replica } from '../sync/replica.ts'
 import type { ContainerRef } from '../sync/transport.ts'
-import { Contents, shortHash } from '../sync/tree.ts'
+import type { Contents } from '../sync/tree.ts'
 import { WorkingTree } from '../sync/working-tree.ts'
 import { transportOf } from '../toolbox.ts'
 import { runIn } from './command.ts'
 import { ContainerSession } from './container-session.ts'
 import type { EngineRun } from './environment.ts'
+import { imageContents, mappingsOf, runningId, withoutVolumes } from './held.ts'
 import { problemEvent } from './step.ts'
 import { Streams } from './streams.ts'
-import { imageFile, type Running, targetOf } from './up.ts'
+import { type Running, targetOf } from './up.ts'
 
 const beatMs = 1000
 
@@ -36,6 +33,10 @@ interface Synced {
   /** By container id. */
   readonly sessions: Map<string, ContainerSession>
   readonly refs: Map<string, ContainerRef>
+  /** Containers that the API server has told of; the others were seen to start by their node, which is some seconds ahead. */
+  readonly confirmed: Set<string>
+  /** Containers that another has followed, whatever the API server still says. */
+  readonly over: Set<string>
   /** Containers whose session is being made. */
   readonly entering: Set<string>
   /** What images hold, by reference. */
@@ -73,7 +74,11 @@ export class Sessions {
     // ends after the sessions, so that a lease can be taken back
     const streamScope = new Scope()
     const kube = () => this.#state.kube
-    this.#streams = new Streams(run, streamScope, { transport: () => transportOf(run.parts.tools, this.#state.cluster), kube })
+    this.#streams = new Streams(run, streamScope, {
+      transport: () => transportOf(run.parts.tools, this.#state.cluster),
+      kube,
+      onStart: (container, node) => this.#started(container, node),
+    })
     scope.defer(async () => {
       this.#following?.[Symbol.dispose]()
       await this.#beating
@@ -155,10 +160,7 @@ export class Sessions {
     const before = this.#services.get(service.name)
     if (before?.key === key) return
     if (before) this.#forget(service.name, before)
-    const tree = new WorkingTree(
-      service.sync.map((rule) => mappingFor(plan, rule)),
-      this.#run.parts.host.files,
-    )
+    const tree = new WorkingTree(mappingsOf(plan, service), this.#run.parts.host.files)
     const synced: Synced = {
       plan: service,
       key,
@@ -166,6 +168,8 @@ export class Sessions {
       tree,
       sessions: new Map(),
       refs: new Map(),
+      confirmed: new Set(),
+      over: new Set(),
       entering: new Set(),
       images: new Map(),
       reading: Promise.resolve(),
@@ -208,20 +212,42 @@ export class Sessions {
     for (const synced of this.#services.values()) {
       const containers = this.#containers(synced)
       for (const { pod, id } of containers) {
-        if (synced.sessions.has(id) || synced.entering.has(id)) continue
-        synced.entering.add(id)
-        void this.#enter(synced, pod, id)
-          .catch((thrown: unknown) => this.#tell(thrown))
-          .finally(() => synced.entering.delete(id))
+        if (synced.over.has(id)) continue
+        synced.confirmed.add(id)
+        this.#meet(synced, pod, id)
       }
       if (containers.length === 0) continue
       for (const [id, { pod: name }] of synced.refs) {
         const pod = live.get(`Pod/${name}`)
         const now = pod && runningId(pod, synced.target.container)
-        if (pod === undefined || (now !== undefined && now !== id)) this.#drop(synced, id)
+        if (pod === undefined || (now !== undefined && now !== id && synced.confirmed.has(id))) this.#drop(synced, id)
       }
     }
     this.#notify()
+  }
+
+  /** A node tells that a container has started. */
+  #started({ id, namespace, pod: podName, name }: ContainerRef, node: string): void {
+    if (!this.#running || this.#scope.signal.aborted) return
+    for (const synced of this.#services.values()) {
+      if (name !== synced.target.container) continue
+      const pod = this.#pods(synced).find(({ metadata }) => metadata.name === podName && metadata.namespace === namespace)
+      if (!pod || (pod['spec'] as { nodeName?: string }).nodeName !== node) continue
+      for (const [before, ref] of synced.refs) {
+        if (ref.pod !== podName || before === id) continue
+        synced.over.add(before)
+        this.#drop(synced, before)
+      }
+      this.#meet(synced, pod, id)
+    }
+  }
+
+  #meet(synced: Synced, pod: KubeObject, id: string): void {
+    if (synced.sessions.has(id) || synced.entering.has(id)) return
+    synced.entering.add(id)
+    void this.#enter(synced, pod, id)
+      .catch((thrown: unknown) => this.#tell(thrown))
+      .finally(() => synced.entering.delete(id))
   }
 
   #drop(synced: Synced, id: string): void {
@@ -281,35 +307,13 @@ export class Sessions {
     session.go()
   }
 
-  /** What a container of the image holds at its beginning: what the build read, but for what volumes hide. */
-  async #heldBy(synced: Synced, container: Container): Promise<Contents> {
-    const { tree, images, plan } = synced
+  /** What a container of the image holds at its beginning. */
+  async #heldBy({ tree, images, plan: service }: Synced, container: Container): Promise<Contents> {
     const reference = container.image ?? ''
-    const image = images.get(reference) ?? this.#imageContents(tree, plan, reference)
-    images.set(reference, image)
-    const held = (await image).copy()
-    const mounts = ((container['volumeMounts'] as readonly { readonly mountPath: string }[] | undefined) ?? []).map(
-      ({ mountPath }) => plainTarget(mountPath),
-    )
-    for (let number = 0; number < tree.paths.count; number++) {
-      const name = tree.paths.name(number)
-      if (mounts.some((mount) => name === mount || name.startsWith(`${mount}/`))) held.set(number, 0)
-    }
-    return held
-  }
-
-  async #imageContents(tree: WorkingTree, service: ServicePlan, reference: string): Promise<Contents> {
     const { plan } = this.#state
-    const contents = new Contents()
-    const files = await this.#run.parts.host.files.readJson<Record<string, string>>(imageFile(plan, reference))
-    for (const [path, hash] of Object.entries(files ?? {})) {
-      const source = join(plan.directory, service.build?.context ?? '', path)
-      for (const mapping of tree.mappings) {
-        const target = targetPath(mapping, source)
-        if (target !== undefined) contents.set(tree.paths.of(target), shortHash(hash))
-      }
-    }
-    return contents
+    const image = images.get(reference) ?? imageContents({ plan, service, tree }, reference, this.#run.parts.host.files)
+    images.set(reference, image)
+    return withoutVolumes(await image, tree, container)
   }
 
   async #choicesFor({ plan, tree }: Synced, container: Container): Promise<readonly RestartChoice[]> {
@@ -408,20 +412,4 @@ export class Sessions {
       if (!(thrown instanceof DevkitError) && !this.#scope.signal.aborted) this.#tell(thrown)
     }
   }
-}
-
-function mappingFor(plan: Plan, rule: SyncRule): Mapping {
-  const byRule = ignoring(gitIgnoreRules(rule.ignore))
-  const byConfig = ignoring(gitIgnoreRules(plan.ignore))
-  return {
-    rule,
-    from: join(plan.directory, rule.from),
-    to: plainTarget(rule.to),
-    ignored: (path, directory) => byRule(path, directory) || byConfig(join(rule.from, path), directory),
-  }
-}
-
-function runningId(pod: KubeObject, container: string): string | undefined {
-  const status = statusOf(pod).containerStatuses?.find(({ name }) => name === container)
-  return status?.state?.running ? status.containerID?.replace(/^[a-z-]+:\/\//, '') : undefined
 }

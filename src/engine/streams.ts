@@ -2,10 +2,18 @@ import type { Kube } from '../kube/kube.ts'
 import { delay } from '../lib/async.ts'
 import { DevkitError } from '../lib/errors.ts'
 import type { Scope } from '../lib/scope.ts'
-import type { SyncSession, SyncTransport } from '../sync/transport.ts'
+import type { ContainerRef, SyncSession, SyncTransport } from '../sync/transport.ts'
 import { problemEvent, type Run, runStep } from './step.ts'
 
 const longestPauseMs = 2000
+
+/** What streams are opened with. */
+export interface StreamParts {
+  readonly transport: () => SyncTransport
+  readonly kube: () => Kube
+  /** Told each container that starts, where the transport knows. */
+  readonly onStart: (container: ContainerRef, node: string) => void
+}
 
 /** One open stream per node, opened anew when it breaks, for as long as `scope` lives. */
 export class Streams {
@@ -13,15 +21,13 @@ export class Streams {
   readonly #scope: Scope
   readonly #transport: () => SyncTransport
   readonly #kube: () => Kube
+  readonly #onStart: StreamParts['onStart']
   readonly #open = new Map<string, Promise<SyncSession>>()
   readonly #lost = new Set<string>()
 
-  constructor(
-    run: Run,
-    scope: Scope,
-    { transport, kube }: { readonly transport: () => SyncTransport; readonly kube: () => Kube },
-  ) {
+  constructor(run: Run, scope: Scope, { transport, kube, onStart }: StreamParts) {
     this.#run = run
+    this.#onStart = onStart
     this.#scope = scope
     this.#transport = transport
     this.#kube = kube
@@ -54,13 +60,15 @@ export class Streams {
           ? await this.#transport().open(target, { signal, say: () => undefined })
           : await runStep({ bus: this.#run.bus, signal }, `stream/${node}`, (step) => this.#transport().open(target, step))
         this.#scope.defer(() => session[Symbol.asyncDispose]())
+        session.onStart?.((container) => this.#onStart(container, node))
         if (this.#lost.delete(node)) this.#run.bus.emit({ type: 'problem.resolved', code: 'SYNC-101', object: `Node/${node}` })
         return session
       } catch (thrown) {
         signal.throwIfAborted()
-        if (!(thrown instanceof DevkitError)) throw thrown
-        if (!this.#lost.has(node))
-          this.#run.bus.emit({ ...problemEvent(thrown, 'warning'), code: 'SYNC-101', object: `Node/${node}` })
+        if (!this.#lost.has(node)) {
+          const problem = problemEvent(thrown, 'warning')
+          this.#run.bus.emit(thrown instanceof DevkitError ? { ...problem, code: 'SYNC-101', object: `Node/${node}` } : problem)
+        }
         this.#lost.add(node)
         await delay(pauseMs, signal)
       }

@@ -24,16 +24,8 @@ export class Ledger {
     { paths, has }: { readonly paths: Paths; readonly has: Contents },
   ): Promise<{ readonly ledger: Ledger; readonly known: boolean }> {
     const ledger = new Ledger(files, file, paths)
-    const text = await files.readText(file)
-    if (text === undefined) return { ledger, known: false }
-    const touched = new Set<number>()
-    for (const line of text.split('\n')) {
-      const [content, path] = parse(line)
-      if (path === undefined) continue
-      const number = paths.of(path)
-      has.set(number, content)
-      touched.add(number)
-    }
+    const touched = await readLedger(files, file, { paths, has })
+    if (!touched) return { ledger, known: false }
     // shorter by all that was written since
     await files.writePrivate(
       file,
@@ -51,6 +43,25 @@ export class Ledger {
   async record(numbers: readonly number[], content: (number: number) => number): Promise<void> {
     await this.#files.append(this.#file, linesOf(numbers, this.#paths, content))
   }
+}
+
+/** Reads what is remembered of a container over `has`. Returns the numbers of the paths that it speaks of; undefined when nothing is remembered. */
+export async function readLedger(
+  files: Pick<Files, 'readText'>,
+  file: string,
+  { paths, has }: { readonly paths: Paths; readonly has: Contents },
+): Promise<ReadonlySet<number> | undefined> {
+  const text = await files.readText(file)
+  if (text === undefined) return undefined
+  const touched = new Set<number>()
+  for (const line of text.split('\n')) {
+    const [content, path] = parse(line)
+    if (path === undefined) continue
+    const number = paths.of(path)
+    has.set(number, content)
+    touched.add(number)
+  }
+  return touched
 }
 
 /** The file that remembers a container. */

@@ -241,12 +241,19 @@ use strict; use warnings; $| = 1;
 my $pid = open(my $events, '-|', 'ctr', '--namespace=k8s.io', 'events') or die "ctr: $!\n";
 my $fd = ''; vec($fd, fileno STDIN, 1) = 1; vec($fd, fileno $events, 1) = 1;
 my $rest = '';
+sub tell_of {
+  my ($id) = @_;
+  open(my $info, '-|', 'ctr', '--namespace=k8s.io', 'containers', 'info', $id) or return;
+  my $all = do { local $/; <$info> }; close $info;
+  my @of = map { $all =~ /"io\.kubernetes\.$_": "([^"]+)"/ ? $1 : return } 'pod.namespace', 'pod.name', 'container.name';
+  print "$id @of\n";
+}
 for (;;) {
   select(my $ready = $fd, undef, undef, undef) > 0 or next;
   if (vec($ready, fileno STDIN, 1)) { sysread(STDIN, my $b, 4096) or do { kill 'KILL', $pid; exit 0 } }
   if (vec($ready, fileno $events, 1)) {
     sysread($events, $rest, 65536, length $rest) or exit 1;
-    while ($rest =~ s/^(.*)\n//) { my $line = $1; print "$1\n" if $line =~ m{ /tasks/start } && $line =~ /"container_id":"([^"]+)"/ }
+    while ($rest =~ s/^(.*)\n//) { my $line = $1; tell_of($1) if $line =~ m{ /tasks/start } && $line =~ /"container_id":"([\w.-]+)"/ }
   }
 }
 `

@@ -46,7 +46,7 @@ class NodeSession implements SyncSession {
   readonly #start: (script: string) => Promise<EngineStream>
   /** Big files have a stream of their own, opened with the first of them: a node that is busy writing one still takes a small save at once. */
   #big: Promise<Channel> | undefined
-  readonly #listeners = new Set<(id: string) => void>()
+  readonly #listeners = new Set<(container: ContainerRef) => void>()
   #starts: Promise<EngineStream> | undefined
 
   constructor(node: string, channel: Channel, start: (script: string) => Promise<EngineStream>) {
@@ -183,7 +183,7 @@ class NodeSession implements SyncSession {
     if (how !== 'ok') throw refused(`/run/devkit/${name} on the node ${this.#node}`, what)
   }
 
-  onStart(listener: (id: string) => void): Disposable {
+  onStart(listener: (container: ContainerRef) => void): Disposable {
     this.#listeners.add(listener)
     this.#starts ??= this.#start(startsScript).then((stream) => {
       void this.#followStarts(stream)
@@ -199,7 +199,10 @@ class NodeSession implements SyncSession {
     for await (const chunk of stdout) {
       const lines = (rest + (chunk as Buffer).toString()).split('\n')
       rest = lines.pop() ?? ''
-      for (const id of lines) for (const listener of this.#listeners) listener(id)
+      for (const line of lines) {
+        const [id = '', namespace = '', pod = '', name = ''] = line.split(' ')
+        for (const listener of this.#listeners) listener({ id, namespace, pod, name })
+      }
     }
   }
 

@@ -35,8 +35,8 @@ export interface SyncSession extends AsyncDisposable {
   signal(container: ContainerRef, signal: string): Promise<void>
   /** Writes a line into a FIFO in the container; says whether somebody was reading it. Never waits for long for a reader. @throws SyncGone */
   tell(container: ContainerRef, fifo: string, line: string): Promise<boolean>
-  /** Told the id of each container the moment it starts, before its program has done much. Only where the node can be entered. */
-  onStart?(listener: (containerId: string) => void): Disposable
+  /** Told each container the moment it starts, long before the API server knows. Only where the node can be entered. */
+  onStart?(listener: (container: ContainerRef) => void): Disposable
   /** Writes the file `/run/devkit/NAME` of the node itself, whole; `undefined` removes it. Only where the node can be entered. @throws SyncGone, SYNC-102 */
   note?(name: string, text: string | undefined): Promise<void>
   readonly closed: Promise<void>

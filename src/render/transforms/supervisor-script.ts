@@ -60,7 +60,7 @@ listen() {
 if [ -n "$lease" ] && leased; then
   guard 3<&- >/dev/null & listener=$!
   # in the background: a wait heeds signals in every shell, a read does not
-  { until read -r word number <&4; do :; done; echo "$word $number" >"$dir/open"; } 3<&- >/dev/null & opening=$!
+  { until read -r word number <&4 && [ "$word" != ping ]; do :; done; echo "$word $number" >"$dir/open"; } 3<&- >/dev/null & opening=$!
   until [ -e "$dir/open" ]; do wait "$opening"; done
   kill "$listener" 2>/dev/null; listener=
   read -r word number <"$dir/open"

@@ -11,7 +11,7 @@ export interface Program {
 /** What a supervisor keeps, in the container: the FIFO that it is asked through and the files that say what runs. */
 export const ownDirectory = '/.devkit/own'
 
-/** The FIFO of a supervisor, in the container. It takes `go` and `restart N`. */
+/** The FIFO of a supervisor, in the container. It takes `ping`, which does nothing, `go` and `restart N`. */
 export const askFifo = `${ownDirectory}/ask`
 
 /** The file that is there, in the container, as soon as the program has been started. */

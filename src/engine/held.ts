@@ -1,0 +1,93 @@
+import { join } from 'node:path'
+import { statusOf } from '../deploy/diagnosis/diagnosis.ts'
+import type { Files } from '../host/host.ts'
+import { gitIgnoreRules, ignoring } from '../lib/ignore.ts'
+import { type Container, type KubeObject, podSpecOf } from '../lib/objects.ts'
+import type { Plan, ServicePlan } from '../plan/plan.ts'
+import { ledgerFile, readLedger } from '../sync/ledger.ts'
+import { type Mapping, plainTarget, targetOf } from '../sync/mapping.ts'
+import { absent, Contents, shortHash } from '../sync/tree.ts'
+import { WorkingTree } from '../sync/working-tree.ts'
+import { imageFile } from './up.ts'
+
+/** The sync rules of a service with their questions answered. */
+export function mappingsOf(plan: Plan, { sync }: ServicePlan): readonly Mapping[] {
+  const byConfig = ignoring(gitIgnoreRules(plan.ignore))
+  return sync.map((rule) => {
+    const byRule = ignoring(gitIgnoreRules(rule.ignore))
+    return {
+      rule,
+      from: join(plan.directory, rule.from),
+      to: plainTarget(rule.to),
+      ignored: (path, directory) => byRule(path, directory) || byConfig(join(rule.from, path), directory),
+    }
+  })
+}
+
+/** The id of a container in its runtime, while it runs. */
+export function runningId(pod: KubeObject, container: string): string | undefined {
+  const status = statusOf(pod).containerStatuses?.find(({ name }) => name === container)
+  return status?.state?.running ? status.containerID?.replace(/^[a-z-]+:\/\//, '') : undefined
+}
+
+/** Where a service's files go in the image `reference`, as far as its build read them. */
+export async function imageContents(
+  { plan, service, tree }: { readonly plan: Plan; readonly service: ServicePlan; readonly tree: WorkingTree },
+  reference: string,
+  files: Pick<Files, 'readJson'>,
+): Promise<Contents> {
+  const contents = new Contents()
+  const read = await files.readJson<Readonly<Record<string, string>>>(imageFile(plan, reference))
+  for (const [path, hash] of Object.entries(read ?? {})) {
+    const source = join(plan.directory, service.build?.context ?? '', path)
+    for (const mapping of tree.mappings) {
+      const target = targetOf(mapping, source)
+      if (target !== undefined) contents.set(tree.paths.of(target), shortHash(hash))
+    }
+  }
+  return contents
+}
+
+/** What of an image's content a container has: not what its volumes hide. */
+export function withoutVolumes(image: Contents, { paths }: WorkingTree, container: Container): Contents {
+  const mounts = ((container['volumeMounts'] as readonly { readonly mountPath: string }[] | undefined) ?? []).map(
+    ({ mountPath }) => plainTarget(mountPath),
+  )
+  const contents = image.copy()
+  for (let number = 0; number < paths.count; number++) {
+    const name = paths.name(number)
+    if (mounts.some((mount) => name === mount || name.startsWith(`${mount}/`))) contents.set(number, absent)
+  }
+  return contents
+}
+
+/** A container that does not have the working tree. */
+export interface Stale {
+  readonly pod: string
+  readonly container: string
+  /** How many files differ. */
+  readonly files: number
+}
+
+/** Which of the pods' containers do not have the working tree, by what is written down of them. Nothing is asked of them. */
+export async function staleContainers(
+  plan: Plan,
+  service: ServicePlan,
+  { pods, container }: { readonly pods: readonly KubeObject[]; readonly container: string },
+  files: Files,
+): Promise<readonly Stale[]> {
+  if (service.sync.length === 0) return []
+  const tree = new WorkingTree(mappingsOf(plan, service), files)
+  await tree.read()
+  const stale: Stale[] = []
+  for (const pod of pods) {
+    const id = runningId(pod, container)
+    const spec = podSpecOf(pod)?.containers.find(({ name }) => name === container)
+    if (id === undefined || !spec) continue
+    const has = withoutVolumes(await imageContents({ plan, service, tree }, spec.image ?? '', files), tree, spec)
+    await readLedger(files, ledgerFile(plan.directory, plan.namespace, id), { paths: tree.paths, has })
+    const differing = [...tree.wanted.differing(has)].length
+    if (differing > 0) stale.push({ pod: pod.metadata.name, container, files: differing })
+  }
+  return stale
+}
