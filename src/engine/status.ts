@@ -12,6 +12,7 @@ import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { repositoryOf } from '../render/transforms/transforms.ts'
 import { providerOf, transportOf } from '../toolbox.ts'
 import { checkHolder, type EngineRun } from './environment.ts'
+import { staleContainers } from './held.ts'
 import { renderSource, type Source } from './render.ts'
 import { problemEvent } from './step.ts'
 import { targetOf } from './up.ts'
@@ -88,8 +89,18 @@ async function look(
     kube.list({ apiVersion: 'v1', kind: 'Pod', namespace: plan.namespace }, signal),
     Promise.all(plan.services.map((service) => liveWorkload(plan, source, service, kube, signal))),
   ])
+  const services = plan.services.map(async (service, index) => {
+    const stale = await staleContainers(
+      plan,
+      service,
+      { pods: podsOf(workloads[index], pods), container: targetOf(source, service).container },
+      parts.host.files,
+    )
+    const seen = serviceStatus(plan, source, { service, live: workloads[index], book })
+    return stale.length > 0 ? { ...seen, stale: [...stale] } : seen
+  })
   return {
-    services: plan.services.map((service, index) => serviceStatus(plan, source, { service, live: workloads[index], book })),
+    services: await Promise.all(services),
     volumes: [...volumes],
     problems: plan.services.flatMap((service, index) => problemsOf(service, workloads[index], pods)),
   }
@@ -154,15 +165,21 @@ function lastChange({ metadata }: KubeObject): string | undefined {
     .findLast((time) => time !== undefined)
 }
 
+/** Those of the pods that a workload selects. */
+function podsOf(live: KubeObject | undefined, pods: readonly KubeObject[]): readonly KubeObject[] {
+  const { matchLabels = {} } =
+    ((live?.['spec'] ?? {}) as { readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> } }).selector ?? {}
+  const selector = Object.entries(matchLabels)
+  return selector.length === 0
+    ? []
+    : pods.filter(({ metadata }) => selector.every(([name, value]) => metadata.labels?.[name] === value))
+}
+
 /** What keeps the pods of a service from being ready, one problem for all that have the same. */
 function problemsOf(service: ServicePlan, live: KubeObject | undefined, pods: readonly KubeObject[]): readonly Problem[] {
   if (!live || rollout(live) === 'ready') return []
-  const { matchLabels = {} } =
-    ((live['spec'] ?? {}) as { readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> } }).selector ?? {}
-  const selector = Object.entries(matchLabels)
   const problems = new Map<string, Problem>()
-  for (const pod of pods) {
-    if (selector.length === 0 || !selector.every(([name, value]) => pod.metadata.labels?.[name] === value)) continue
+  for (const pod of podsOf(live, pods)) {
     const why = podTrouble(pod, Date.now())
     if (!why) continue
     const { type: _, ...problem } = problemEvent(problemOf(why, nameOf(live), service.name, []))

@@ -31,6 +31,8 @@ const serviceStatusSchema = v.strictObject({
   ports: v.array(portStatusSchema),
   /** That of the first port. */
   url: v.optional(v.string()),
+  /** Containers that do not hold the working tree, and how many files they have otherwise. */
+  stale: v.optional(v.array(v.strictObject({ pod: v.string(), container: v.string(), files: v.number() }))),
   /** When devkit last changed the workload, ISO 8601. */
   lastChange: v.optional(v.string()),
 })

@@ -25,11 +25,13 @@ export async function statusVerb(io: Io, flags: GlobalFlags & { readonly check?:
 function table({ project, env, cluster, namespace, services, volumes, problems }: Status): string {
   const width = Math.max(0, ...services.map(({ name }) => name.length))
   const workloads = Math.max(0, ...services.map(({ workload }) => workload.length))
-  const rows = services.map(({ name, workload, ready, pods, waiting, ports, image }) => {
+  const rows = services.map(({ name, workload, ready, pods, waiting, ports, image, stale = [] }) => {
     const urls = ports.flatMap(({ port, url }) => (url === undefined ? [] : [ports.length === 1 ? url : `${port} ${url}`]))
     const counted = (pods ? `${pods.ready}/${pods.wanted}` : '-').padEnd(4)
     const said = ready ? urls.join(', ') || (image ?? '') : (waiting ?? '')
-    return `${ready ? '✓' : '✗'} ${name.padEnd(width)}  ${workload.padEnd(workloads)}  ${counted}  ${said}`
+    const behind = stale.map(({ pod, files }) => `stale: ${files} file${files === 1 ? '' : 's'} of ${pod}`).join(', ')
+    const line = `${ready ? '✓' : '✗'} ${name.padEnd(width)}  ${workload.padEnd(workloads)}  ${counted}  ${said}`
+    return behind === '' ? line : `${line} · ${behind}`
   })
   return [
     `${project}/${env} · cluster ${cluster.name} ${cluster.state}${cluster.sync ? ` · ${cluster.sync}` : ''} · namespace ${namespace}`,
