@@ -22,7 +22,7 @@ binmode STDIN; binmode STDOUT; umask 022; $SIG{PIPE} = 'IGNORE';
 fcntl STDIN, 1031, 1 << 20; # F_SETPIPE_SZ: fewer turns for big files
 opendir(my $node, '/') or die "open /: $!\n";
 my ($in, $at, $out, $inside) = ('', 0, '', '');
-my (%task, %file, %mount, %safe);
+my (%task, %file, %mount, %safe, $read_only);
 my $generated = qr/^(?:__pycache__|.*\.py[co]|\.pytest_cache|\.mypy_cache|\.ruff_cache|.*\.egg-info|\.sass-cache|\.parcel-cache|\.cache|\.DS_Store|\.devkit-\d+-\d+)\z/s;
 
 # -- saying no
@@ -48,7 +48,20 @@ sub find_task {
   }
   $task{$id} || gone($id);
 }
-sub enter {
+sub enter { # with a path: to where that can be written
+  my ($id, $path) = @_;
+  enter_own($id);
+  return unless $read_only && defined $path;
+  # a root that its container may not write is written where the runtime has put it together; what is mounted in it is not there
+  my $dir = upper($path); $dir = upper($dir) until -d $dir;
+  my $real = Cwd::abs_path($dir);
+  return if !defined $real || mounted($path) || grep { $_ ne '/' && is_below($real, $_) } map { @$_ } values %mount;
+  leave(); %safe = ();
+  chdir "/run/containerd/io.containerd.runtime.v2.task/k8s.io/$id/rootfs" or return enter_own($id);
+  chroot '.' or gone($id);
+  $inside = "$id below"; chdir '/';
+}
+sub enter_own {
   my ($id) = @_;
   return if $inside eq $id;
   leave();
@@ -56,8 +69,8 @@ sub enter {
   my $t = $task{$id} || find_task($id);
   chdir "/proc/$t->{pid}" or gone($id);
   $t->{start} ne '' && started('stat') eq $t->{start} or gone($id);
-  %mount = (); %safe = ();
-  for (split /\n/, slurp('mountinfo')) { my $point = (split / /)[4]; $point =~ s/\\([0-7]{3})/chr oct $1/ge; push @{ $mount{ $point =~ m{([^/]*)\z} ? $1 : '' } }, $point }
+  %mount = (); %safe = (); $read_only = 0;
+  for (split /\n/, slurp('mountinfo')) { my ($point, $options) = (split / /)[4, 5]; $read_only = $options =~ /^ro\b/ if $point eq '/'; $point =~ s/\\([0-7]{3})/chr oct $1/ge; push @{ $mount{ $point =~ m{([^/]*)\z} ? $1 : '' } }, $point }
   chroot 'root' or gone($id);
   $inside = $id;
   chdir '/';
@@ -131,7 +144,7 @@ sub begin {
 sub commit {
   my ($f, $mode) = @_;
   my ($fh, $path) = @$f{qw(fh path)};
-  enter($f->{id});
+  enter($f->{id}, $path);
   if ($f->{in_place}) {
     sysopen(my $to, $path, O_WRONLY) or failed($path);
     sysseek $fh, 0, 0; my ($b, $size) = ('', 0);
@@ -146,19 +159,19 @@ sub commit {
   delete $f->{temporary};
   return ('ok', '');
 }
-sub drop { my ($f) = @_; return unless $f && defined $f->{temporary}; eval { enter($f->{id}); unlink $f->{temporary}; 1 } }
+sub drop { my ($f) = @_; return unless $f && defined $f->{temporary}; eval { enter($f->{id}, $f->{path}); unlink $f->{temporary}; 1 } }
 my %do = (
-  W => sub { my ($sequence, $id, $root, $path, $mode) = @_; enter($id); my $f = begin($sequence, $id, $root, $path); my @r = eval { all($f->{fh}, $path, $_[5], 0, length $_[5]); commit($f, $mode) }; if (!@r) { my $why = $@; drop($f); die $why } @r },
-  F => sub { my ($sequence, $id, $root, $path) = @_; $file{$sequence} = { refused => ['other', "$path: it was not begun"] }; enter($id); $file{$sequence} = begin($sequence, $id, $root, $path); () },
+  W => sub { my ($sequence, $id, $root, $path, $mode) = @_; enter($id, $path); my $f = begin($sequence, $id, $root, $path); my @r = eval { all($f->{fh}, $path, $_[5], 0, length $_[5]); commit($f, $mode) }; if (!@r) { my $why = $@; drop($f); die $why } @r },
+  F => sub { my ($sequence, $id, $root, $path) = @_; $file{$sequence} = { refused => ['other', "$path: it was not begun"] }; enter($id, $path); $file{$sequence} = begin($sequence, $id, $root, $path); () },
   M => sub {
-    my ($sequence, $id, $root, $path, $mode) = @_; enter($id);
+    my ($sequence, $id, $root, $path, $mode) = @_; enter($id, $path);
     my $dir = directory_of($root, $path);
     if (-d $path) { check($root, $path, $path); return ('ok', '') }
     refuse('in the way', "$path is no directory in the container") if lstat $path;
     my @s = stat $dir; mkdir $path or failed($path); chown $s[4], $s[5], $path; chmod $mode, $path; ('ok', '')
   },
   L => sub {
-    my ($sequence, $id, $root, $path, $mode, $to) = @_; enter($id);
+    my ($sequence, $id, $root, $path, $mode, $to) = @_; enter($id, $path);
     my $dir = directory_of($root, $path);
     refuse('in the way', "$path is a mount in the container, a symlink cannot take its place") if mounted($path);
     clear($path);
@@ -168,7 +181,7 @@ my %do = (
     ('ok', '')
   },
   D => sub {
-    my ($sequence, $id, $root, $path) = @_; enter($id);
+    my ($sequence, $id, $root, $path) = @_; enter($id, $path);
     lstat $path or return ('ok', '');
     my $dir = upper($path); unless ($safe{$root}{$dir}) { check($root, $path, $dir); $safe{$root}{$dir} = 1 }
     refuse('in the way', "$path is a mount in the container, it cannot be deleted") if mounted($path);

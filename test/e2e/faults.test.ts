@@ -4,7 +4,7 @@ import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSy
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { app, deployment, manifestsOf, serviceOf } from './tools/app.ts'
+import { app, deployment, imageOf, manifestsOf, serviceOf } from './tools/app.ts'
 import type { AnyEvent, Run } from './tools/devkit.ts'
 import { useRig } from './tools/rig.ts'
 
@@ -37,9 +37,28 @@ Object.assign(workload.spec.template.spec, {
   ],
 })
 
+/** The same image with a root that its container may not write. */
+const closed = deployment({ project, container: { securityContext: { readOnlyRootFilesystem: true } } }) as {
+  metadata: { name: string }
+  spec: { selector: object; template: { metadata: object } }
+}
+closed.metadata.name = 'closed'
+closed.spec.selector = { matchLabels: { app: 'closed' } }
+closed.spec.template.metadata = { labels: { app: 'closed' } }
+
+const config = JSON.parse(app({ project, config: { sync: rules } })['devkit.config.json'] ?? '') as {
+  services: Record<string, object>
+}
+config.services['closed'] = {
+  image: imageOf(project),
+  workload: 'Deployment/closed',
+  sync: [{ from: 'app/extra', to: '/srv/closed', restart: 'none' }],
+}
+
 const rig = useRig(project, {
   ...app({ project, config: { sync: rules } }),
-  'k8s/app.yaml': manifestsOf(workload, serviceOf()),
+  'devkit.config.json': JSON.stringify(config),
+  'k8s/app.yaml': manifestsOf(workload, closed, serviceOf()),
   'app/.dockerignore': 'full\nro\nextra\nsingle.conf\n',
   'app/extra/there.txt': 'the target did not exist\n',
   'app/single.conf': 'one\n',
@@ -132,6 +151,13 @@ test('a target that did not exist is made, and a file that is a mount is written
     expect(rig.kubectl('exec', 'deploy/web', '--', 'cat', '/etc/single.conf')).toBe(text)
   }
   expect(run.events.filter(about('SYNC-108'))).toMatchObject([{ type: 'problem', severity: 'warning' }])
+})
+
+test('a root that its container may not write is written from outside', async () => {
+  rig.write('app/extra/there.txt', 'written from outside\n')
+  await run.next('synced', ({ service }) => service === 'closed')
+  expect(rig.kubectl('exec', 'deploy/closed', '--', 'cat', '/srv/closed/there.txt')).toBe('written from outside\n')
+  expect(() => rig.kubectl('exec', 'deploy/closed', '--', 'touch', '/srv/closed/own')).toThrow('Read-only')
 })
 
 test('the stream into the node is killed: it is opened again', async () => {

@@ -41,6 +41,8 @@ test('the program runs under the supervisor, and a second up leaves it alone', a
   const { code, problems } = await rig.end(['up'])
   expect({ code, problems }).toEqual({ code: 0, problems: [] })
   expect(inContainer('cat', '/proc/1/comm')).toBe('sh\n')
+  const production = rig.text(['render', '-p', 'production'])
+  expect({ code: production.code, ours: /devkit/.test(production.stdout) }).toEqual({ code: 0, ours: false })
   const before = containers()
   expect((await rig.end(['up'])).code).toBe(0)
   expect(containers()).toEqual(before)
