@@ -64,6 +64,8 @@ export class ContainerSession {
   #since = Date.now()
   #heard = Date.now()
   #isNew = true
+  /** What the parts of the first difference asked of the program. */
+  #first: Asked | undefined
   #ended = false
   #leaving = false
   #restarting: Promise<void> | undefined
@@ -148,8 +150,9 @@ export class ContainerSession {
       if (this.#isNew && numbers.length > 0) this.#tellStale(numbers.length)
       const due = await replica.batchFor(numbers, tree, files)
       const asked = due.numbers.length > 0 ? await this.#send(due) : undefined
+      if (this.#isNew && asked) this.#first = both(this.#first, asked)
       if (replica.isDue && this.#isNew) continue
-      if (this.#isNew) await this.#open(asked)
+      if (this.#isNew) await this.#open(this.#first)
       else if (asked) this.#restart(asked)
     }
     this.#tellRefused()
@@ -158,7 +161,7 @@ export class ContainerSession {
   /** What the container has is what its image has, and what was sent to it before. */
   async #enter(): Promise<void> {
     const { files, ledgerFile, tree, replica } = this.#parts
-    const { ledger, known } = await Ledger.open(files, ledgerFile, { paths: tree.paths, has: replica.has })
+    const { ledger, known } = await Ledger.open(files, ledgerFile, { tree, has: replica.has })
     if (!known) {
       const claimed: number[] = []
       for (let number = 0; number < tree.paths.count; number++) if (replica.has.get(number) !== absent) claimed.push(number)
@@ -328,12 +331,7 @@ export class ContainerSession {
 
   /** Several wishes while one is fulfilled become one more. */
   #restart(asked: Asked): void {
-    if (this.#asked) {
-      for (const signal of asked.signals) this.#asked.signals.add(signal)
-      for (const [key, command] of asked.commands) this.#asked.commands.set(key, command)
-      this.#asked.process ||= asked.process
-      this.#asked.container ||= asked.container
-    } else this.#asked = asked
+    this.#asked = both(this.#asked, asked)
     this.#restarting ??= this.#restarts()
       .catch((thrown: unknown) => {
         if (this.#signal.aborted) return
@@ -398,6 +396,15 @@ function addTo(asked: Asked, restart: Restart): void {
   else if (restart === 'container') asked.container = true
   else if ('signal' in restart) asked.signals.add(restart.signal)
   else asked.commands.set(JSON.stringify(restart.command), restart.command)
+}
+
+function both(one: Asked | undefined, other: Asked): Asked {
+  return {
+    signals: new Set([...(one?.signals ?? []), ...other.signals]),
+    commands: new Map([...(one?.commands ?? []), ...other.commands]),
+    process: (one?.process ?? false) || other.process,
+    container: (one?.container ?? false) || other.container,
+  }
 }
 
 function isNothing({ signals, commands, process, container }: Asked): boolean {

@@ -85,7 +85,7 @@ export async function staleContainers(
     const spec = podSpecOf(pod)?.containers.find(({ name }) => name === container)
     if (id === undefined || !spec) continue
     const has = withoutVolumes(await imageContents({ plan, service, tree }, spec.image ?? '', files), tree, spec)
-    await readLedger(files, ledgerFile(plan.directory, plan.namespace, id), { paths: tree.paths, has })
+    await readLedger(files, ledgerFile(plan.directory, plan.namespace, id), { tree, has })
     const differing = [...tree.wanted.differing(has)].length
     if (differing > 0) stale.push({ pod: pod.metadata.name, container, files: differing })
   }

@@ -295,7 +295,12 @@ export class Sessions {
         await this.#state.kube.remove({ apiVersion: 'v1', kind: 'Pod', name: ref.pod, namespace }, signal)
       },
       cannotRestart: () => this.#cannotRestart(synced),
-      changedMeanwhile: (paths) => this.changed(plan.name, paths, Date.now()),
+      // after a breath: a file that never rests must not take all there is
+      changedMeanwhile: (paths) =>
+        void delay(20, signal).then(
+          () => this.changed(plan.name, paths, Date.now()),
+          () => undefined,
+        ),
       onEnd: () => this.#drop(synced, id),
       onChange: () => {
         this.#tellReplaced(synced, session, ref)

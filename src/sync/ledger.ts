@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Files } from '../host/host.ts'
 import { type Contents, type Paths, unknown } from './tree.ts'
+import type { WorkingTree } from './working-tree.ts'
 
 /**
  * What is remembered of a container beyond this process: a file of lines, each a path and what is at it. What is going to be written is in
@@ -21,16 +22,14 @@ export class Ledger {
   static async open(
     files: Pick<Files, 'append' | 'writePrivate' | 'readText'>,
     file: string,
-    { paths, has }: { readonly paths: Paths; readonly has: Contents },
+    { tree, has }: { readonly tree: WorkingTree; readonly has: Contents },
   ): Promise<{ readonly ledger: Ledger; readonly known: boolean }> {
-    const ledger = new Ledger(files, file, paths)
-    const touched = await readLedger(files, file, { paths, has })
-    if (!touched) return { ledger, known: false }
-    // shorter by all that was written since
-    await files.writePrivate(
-      file,
-      linesOf([...touched], paths, (number) => has.get(number)),
-    )
+    const ledger = new Ledger(files, file, tree.paths)
+    const lines = await readLedger(files, file, { tree, has })
+    if (!lines) return { ledger, known: false }
+    // shorter by all that was written since; what the rules of today have no word about is kept
+    const text = [...lines].map(([path, content]) => lineOf(path, content)).join('')
+    await files.writePrivate(file, text)
     return { ledger, known: true }
   }
 
@@ -45,23 +44,21 @@ export class Ledger {
   }
 }
 
-/** Reads what is remembered of a container over `has`. Returns the numbers of the paths that it speaks of; undefined when nothing is remembered. */
+/** Reads what is remembered of a container over `has`. Returns all of it, path by path; undefined when nothing is remembered. */
 export async function readLedger(
   files: Pick<Files, 'readText'>,
   file: string,
-  { paths, has }: { readonly paths: Paths; readonly has: Contents },
-): Promise<ReadonlySet<number> | undefined> {
+  { tree, has }: { readonly tree: WorkingTree; readonly has: Contents },
+): Promise<ReadonlyMap<string, number> | undefined> {
   const text = await files.readText(file)
   if (text === undefined) return undefined
-  const touched = new Set<number>()
+  const lines = new Map<string, number>()
   for (const line of text.split('\n')) {
     const [content, path] = parse(line)
-    if (path === undefined) continue
-    const number = paths.of(path)
-    has.set(number, content)
-    touched.add(number)
+    if (path !== undefined) lines.set(path, content)
   }
-  return touched
+  for (const [path, content] of lines) if (tree.covers(path)) has.set(tree.paths.of(path), content)
+  return lines
 }
 
 /** The file that remembers a container. */
@@ -70,7 +67,11 @@ export function ledgerFile(directory: string, namespace: string, containerId: st
 }
 
 function linesOf(numbers: readonly number[], paths: Paths, content: (number: number) => number): string {
-  return numbers.map((number) => `${JSON.stringify([content(number), paths.name(number)])}\n`).join('')
+  return numbers.map((number) => lineOf(paths.name(number), content(number))).join('')
+}
+
+function lineOf(path: string, content: number): string {
+  return `${JSON.stringify([content, path])}\n`
 }
 
 /** A line that was cut off by the end of its writer says nothing. */

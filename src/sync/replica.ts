@@ -1,7 +1,6 @@
 import { posix } from 'node:path'
 import type { Files } from '../host/host.ts'
 import { mapLimited } from '../lib/async.ts'
-import { sourceOf } from './mapping.ts'
 import type { Ack, Batch, ContainerRef, FileWrite, Refusal } from './transport.ts'
 import { absent, Contents, directory, shortHash, unknown } from './tree.ts'
 import type { WorkingTree } from './working-tree.ts'
@@ -112,12 +111,10 @@ export class Replica {
 
 async function describe(number: number, tree: WorkingTree, files: Pick<Files, 'entryAt'>): Promise<FileWrite | undefined> {
   const target = tree.paths.name(number)
-  const source = tree.sourceOf(target)
-  if (source === undefined || tree.wanted.get(number) === absent) return undefined
-  for (const mapping of tree.mappings.toReversed()) {
-    const path = sourceOf(mapping, target)
-    const entry = path === undefined ? undefined : await files.entryAt(path)
-    if (path === undefined || !entry) continue
+  if (tree.wanted.get(number) === absent) return undefined
+  for (const path of tree.sourcesOf(target)) {
+    const entry = await files.entryAt(path)
+    if (!entry) continue
     if (entry.kind === 'link') return { kind: 'link', target, to: entry.to }
     if (entry.kind === 'directory') return { kind: 'directory', target, mode: entry.mode }
     return { kind: 'file', target, source: path, mode: entry.mode, bytes: entry.bytes }

@@ -39,6 +39,19 @@ export class WorkingTree {
     return mapping && sourceOf(mapping, target)
   }
 
+  /** Where what is at a target may come from, the rule that counts most first. What rules ignore is not among it. */
+  sourcesOf(target: string): readonly string[] {
+    return this.mappings.toReversed().flatMap((mapping) => {
+      const source = sourceOf(mapping, target)
+      return source === undefined || targetOf(mapping, source) === undefined ? [] : [source]
+    })
+  }
+
+  /** Whether the rules have a word about a target: what they have not is left alone. */
+  covers(target: string): boolean {
+    return this.sourcesOf(target).length > 0
+  }
+
   /** Reads everything anew. Returns the numbers of the targets that are otherwise than before. */
   async read(): Promise<readonly number[]> {
     const wanted = new Contents()
@@ -97,23 +110,17 @@ export class WorkingTree {
 
   /** Of two rules with the same target the last that has something there counts. */
   async #contentFor(target: string): Promise<number> {
-    for (const mapping of this.mappings.toReversed()) {
-      const source = sourceOf(mapping, target)
-      if (source === undefined || targetOf(mapping, source) === undefined) continue
+    for (const source of this.sourcesOf(target)) {
       const state = await this.#files.stateOf(source)
       if (state) return shortHash(state.hash)
-      if (
-        target !== mapping.to &&
-        (await this.#files.entryAt(source))?.kind === 'directory' &&
-        (await this.#isEmpty(mapping, source))
-      )
-        return directory
+      const isOwn = !this.roots.includes(target) && (await this.#files.entryAt(source))?.kind === 'directory'
+      if (isOwn && (await this.#isEmpty(source, target))) return directory
     }
     return absent
   }
 
-  async #isEmpty(mapping: Mapping, source: string): Promise<boolean> {
-    const skip = (path: string): boolean => targetOf(mapping, `${source}/${path}`) === undefined
+  async #isEmpty(source: string, target: string): Promise<boolean> {
+    const skip = (path: string): boolean => !this.covers(posix.join(target, path))
     return (await this.#files.treeOf(source, skip)).size === 0
   }
 

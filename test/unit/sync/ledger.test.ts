@@ -161,25 +161,28 @@ test('what was refused is due again when it is marked', async () => {
 
 test('what is written down holds over an end in the middle: intended is unknown, a torn line says nothing', async () => {
   const file = join(root, '.devkit/containers/x.jsonl')
-  const paths = new Paths()
-  const [a, b] = [paths.of('/app/a'), paths.of('/app/new\nline')]
-  const first = await Ledger.open(files, file, { paths, has: new Contents() })
+  const tree = new WorkingTree([mapping('src', '/app')], files)
+  const [a, b] = [tree.paths.of('/app/a'), tree.paths.of('/app/new\nline')]
+  const first = await Ledger.open(files, file, { tree, has: new Contents() })
   expect(first.known).toBe(false)
   await first.ledger.intend([a, b])
   await first.ledger.record([a], () => shortHash('abc123'))
-  appendFileSync(file, '[12,"/app/to')
+  appendFileSync(file, '[7,"/elsewhere/of/another/rule"]\n[12,"/app/to')
 
-  const later = new Paths()
+  const later = new WorkingTree([mapping('src', '/app')], files)
   const has = new Contents()
-  has.set(later.of('/app/of/the/image'), 7)
-  const second = await Ledger.open(files, file, { paths: later, has })
+  has.set(later.paths.of('/app/of/the/image'), 7)
+  const second = await Ledger.open(files, file, { tree: later, has })
   expect(second.known).toBe(true)
-  expect([has.get(later.of('/app/a')), has.get(later.of('/app/new\nline')), has.get(later.of('/app/of/the/image'))]).toEqual([
+  expect(['/app/a', '/app/new\nline', '/app/of/the/image'].map((path) => has.get(later.paths.of(path)))).toEqual([
     shortHash('abc123'),
     unknown,
     7,
   ])
-  expect(readFileSync(file, 'utf8').split('\n')).toHaveLength(3)
+  // the rules may come to it again
+  expect(later.paths.find('/elsewhere/of/another/rule')).toBe(undefined)
+  expect(readFileSync(file, 'utf8')).toContain('/elsewhere/of/another/rule')
+  expect(readFileSync(file, 'utf8').split('\n')).toHaveLength(4)
 })
 
 test('20,000 files cost little for each replica', async () => {
