@@ -23,6 +23,14 @@ import { type Running, targetOf } from './up.ts'
 
 const beatMs = 1000
 
+/** What sessions cannot do themselves. */
+export interface Help {
+  /** Builds and rolls out a service whose program can be started anew in no other way. */
+  readonly rebuild: (service: string) => void
+  /** Brings up what has stopped with the engine. */
+  readonly bringUp: () => void
+}
+
 /** A synced service and its containers. */
 interface Synced {
   readonly plan: ServicePlan
@@ -59,18 +67,17 @@ export class Sessions {
   readonly #run: EngineRun
   readonly #scope: Scope
   readonly #streams: Streams
-  readonly #rebuild: (service: string) => void
+  readonly #help: Help
   readonly #services = new Map<string, Synced>()
   readonly #listeners = new Set<() => void>()
   #running: Running | undefined
   #following: Disposable | undefined
   #beating: Promise<unknown> | undefined
 
-  /** `rebuild` is asked for a service whose program can be started anew in no other way. */
-  constructor(run: EngineRun, scope: Scope, rebuild: (service: string) => void = () => undefined) {
+  constructor(run: EngineRun, scope: Scope, help: Help) {
     this.#run = run
     this.#scope = scope
-    this.#rebuild = rebuild
+    this.#help = help
     // ends after the sessions, so that a lease can be taken back
     const streamScope = new Scope()
     const kube = () => this.#state.kube
@@ -78,6 +85,7 @@ export class Sessions {
       transport: () => transportOf(run.parts.tools, this.#state.cluster),
       kube,
       onStart: (container, node) => this.#started(container, node),
+      onStopped: () => this.#help.bringUp(),
     })
     scope.defer(async () => {
       this.#following?.[Symbol.dispose]()
@@ -377,7 +385,7 @@ export class Sessions {
         do: 'rebuild',
         reason: 'its program cannot be restarted in place',
       })
-      this.#rebuild(plan.name)
+      this.#help.rebuild(plan.name)
     }
   }
 

@@ -13,6 +13,8 @@ export interface StreamParts {
   readonly kube: () => Kube
   /** Told each container that starts, where the transport knows. */
   readonly onStart: (container: ContainerRef, node: string) => void
+  /** The engine was away, is back, and has not started the node again. */
+  readonly onStopped: () => void
 }
 
 /** One open stream per node, opened anew when it breaks, for as long as `scope` lives. */
@@ -22,12 +24,14 @@ export class Streams {
   readonly #transport: () => SyncTransport
   readonly #kube: () => Kube
   readonly #onStart: StreamParts['onStart']
+  readonly #onStopped: StreamParts['onStopped']
   readonly #open = new Map<string, Promise<SyncSession>>()
   readonly #lost = new Set<string>()
 
-  constructor(run: Run, scope: Scope, { transport, kube, onStart }: StreamParts) {
+  constructor(run: Run, scope: Scope, { transport, kube, onStart, onStopped }: StreamParts) {
     this.#run = run
     this.#onStart = onStart
+    this.#onStopped = onStopped
     this.#scope = scope
     this.#transport = transport
     this.#kube = kube
@@ -54,6 +58,7 @@ export class Streams {
   async #untilOpen(node: string): Promise<SyncSession> {
     const { signal } = this.#scope
     const target = { node, kube: this.#kube() }
+    let engineWasAway = false
     for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
       try {
         const session = this.#lost.has(node)
@@ -70,6 +75,12 @@ export class Streams {
           this.#run.bus.emit(thrown instanceof DevkitError ? { ...problem, code: 'SYNC-101', object: `Node/${node}` } : problem)
         }
         this.#lost.add(node)
+        if (thrown instanceof DevkitError && thrown.code === 'ENGINE-101') engineWasAway = true
+        else if (engineWasAway) {
+          // a node that somebody stopped on purpose stays as it is
+          engineWasAway = false
+          this.#onStopped()
+        }
         await delay(pauseMs, signal)
       }
     }

@@ -40,7 +40,10 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
   const warn = (problem: unknown): void => run.bus.emit(problemEvent(problem, 'warning'))
   // before the first build: what is saved while it runs must not be missed
   const watching = scope.use(await host.watch(await rootsOf(plan, replan), { never: neverSynced, warn }, scope.signal))
-  const sessions = new Sessions(run, scope, (service) => upkeep.rebuild(service))
+  const sessions = new Sessions(run, scope, {
+    rebuild: (service) => upkeep.rebuild(service),
+    bringUp: () => upkeep.bringUp(),
+  })
   const logs = tellLogs(run, scope)
   const follower = {
     attach: (running: Running) => {

@@ -2,6 +2,8 @@
 export class Paths {
   readonly #numbers = new Map<string, number>()
   readonly #names: string[] = []
+  /** Every directory that a path is in. */
+  readonly #directories = new Set<string>()
 
   /** The path's number; a path that is new gets the next. */
   of(path: string): number {
@@ -9,6 +11,11 @@ export class Paths {
     if (known !== undefined) return known
     const number = this.#names.push(path) - 1
     this.#numbers.set(path, number)
+    for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
+      const parent = path.slice(0, end)
+      if (this.#directories.has(parent)) break
+      this.#directories.add(parent)
+    }
     return number
   }
 
@@ -27,6 +34,7 @@ export class Paths {
 
   /** The numbers of the paths that are below a directory. */
   *below(directory: string): Iterable<number> {
+    if (directory !== '/' && !this.#directories.has(directory)) return
     const prefix = directory.endsWith('/') ? directory : `${directory}/`
     for (let number = 0; number < this.#names.length; number++) if (this.#names[number]?.startsWith(prefix)) yield number
   }

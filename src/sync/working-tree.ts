@@ -79,7 +79,7 @@ export class WorkingTree {
   /** Looks at what is at these paths of this machine now, and below them. Returns the numbers of the targets that they are. */
   async update(changed: readonly string[]): Promise<readonly number[]> {
     const touched = new Set<number>()
-    for (const path of changed) await this.#touched(path, touched)
+    await mapLimited(changed, 32, (path) => this.#touched(path, touched))
     const states = await mapLimited(
       [...touched],
       16,
@@ -94,11 +94,9 @@ export class WorkingTree {
     for (const mapping of this.mappings) {
       const target = targetOf(mapping, path)
       if (target === undefined) continue
-      const own = this.paths.of(target)
-      touched.add(own)
-      // what was below it: a directory that went, or became a file; a file that was one has nothing below it
-      const wasFile = entry?.kind === 'file' && this.#wanted.get(own) > directory
-      for (const number of wasFile ? [] : this.paths.below(target)) touched.add(number)
+      touched.add(this.paths.of(target))
+      // what was below it: a directory that went, or became a file
+      for (const number of this.paths.below(target)) touched.add(number)
       if (entry?.kind !== 'directory') continue
       const skip = (below: string, isDirectory: boolean): boolean => {
         const whole = targetOf(mapping, `${path}/${below}`)

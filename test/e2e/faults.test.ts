@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync } from 'node:fs'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest'
 import { app, deployment, imageOf, manifestsOf, serviceOf } from './tools/app.ts'
 import type { AnyEvent, Run } from './tools/devkit.ts'
 import { useRig } from './tools/rig.ts'
@@ -65,12 +66,14 @@ const rig = useRig(project, {
   'app/src/deep/er/file.txt': 'deep\n',
 })
 let run: Run
+let engine: Awaited<ReturnType<typeof proxyTo>>
 let url: string
 
 beforeAll(async () => {
   mkdirSync(join(rig.directory, 'app/full'))
   mkdirSync(join(rig.directory, 'app/ro'))
-  run = rig.start(['watch'])
+  engine = await proxyTo(inject('lab').engine.replace('unix://', ''), join(rig.scratch, 'engine.sock'))
+  run = rig.start(['watch'], { env: { DOCKER_HOST: engine.address } })
   url = String((await run.next('forward.opened'))['url'])
   await run.next('action', ({ reason }) => String(reason).startsWith('watching'))
 })
@@ -81,9 +84,39 @@ afterEach(() => expect(rig.processes()).toContain(run.pid))
 afterAll(async () => {
   run.kill('SIGINT')
   expect(await run.exited).toBe(0)
+  engine.away()
   // none was told as a defect
   expect(run.events.filter(({ code }) => code === 'INTERNAL-001')).toEqual([])
 })
+
+/** A door to the engine that can be shut: for devkit the engine is away then, for everybody else it is not. */
+async function proxyTo(socket: string, at: string) {
+  const open = new Set<Socket>()
+  let server: Server
+  const back = (): Promise<void> => {
+    server = createServer({ allowHalfOpen: true }, (client) => {
+      const behind = connect({ path: socket, allowHalfOpen: true })
+      for (const [one, other] of [
+        [client, behind],
+        [behind, client],
+      ] as const) {
+        open.add(one)
+        one.on('error', () => other.destroy()).once('close', () => open.delete(one))
+        one.pipe(other)
+      }
+    })
+    return new Promise((resolve) => server.listen(at, resolve))
+  }
+  await back()
+  return {
+    address: `unix://${at}`,
+    back,
+    away: (): void => {
+      server.close()
+      for (const one of open) one.destroy()
+    },
+  }
+}
 
 /** Every file and symlink below a directory of the project, with its hash. */
 function here(directory: string): string {
@@ -306,4 +339,17 @@ test('the node is restarted: its containers are others, and have everything', as
   await equal(90_000)
   const last = save()
   await rig.fetchSaying(url, last.trim())
+})
+
+test('the engine goes away and comes back with its containers stopped: what stopped is started, and has everything', async () => {
+  engine.away()
+  rig.docker('stop', '--time=2', rig.node)
+  const text = save('while-away.txt')
+  await run.next('problem', about('SYNC-101'))
+  await engine.back()
+  await run.next('problem.resolved', about('SYNC-101'))
+  await equal(90_000)
+  expect(rig.read('app/src/while-away.txt')).toBe(text)
+  const last = save()
+  await rig.fetchSaying(url, last.trim(), 60_000)
 })
