@@ -442,11 +442,11 @@ test('node stream: notes on the node itself, and containers that start', async (
   expect(rig.inNode('ls', '/run/devkit')).toBe('')
   await expect(session.note?.('../escape', 'x')).rejects.toMatchObject({ code: 'SYNC-102' })
 
-  const started: string[] = []
+  const started: ContainerRef[] = []
   const woken = Promise.withResolvers<void>()
-  using _ = session.onStart?.((id) => {
-    started.push(id)
-    woken.resolve()
+  using _ = session.onStart?.((container) => {
+    started.push(container)
+    if (container.pod === 'starts') woken.resolve()
   })
   await rig.until(rig.containers.debian, 'pgrep -x ctr > /dev/null')
   rig.kubectl(['delete', 'pod', 'user', '--force', '--grace-period=0', '--wait=false'])
@@ -463,7 +463,7 @@ test('node stream: notes on the node itself, and containers that start', async (
   rig.kubectl(['wait', '--for=condition=Ready', 'pod/starts', '--timeout=60s'])
   await woken.promise
   const id = rig.kubectl(['get', 'pod', 'starts', '-o', 'jsonpath={.status.containerStatuses[0].containerID}'])
-  expect(started).toContain(id.replace('containerd://', ''))
+  expect(started).toContainEqual({ id: id.replace('containerd://', ''), namespace: 'default', pod: 'starts', name: 'starts' })
 })
 
 test.each(ways)('%s stream: a container that has ended is told as ended, and nothing is written anywhere', async (way) => {
