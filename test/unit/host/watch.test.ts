@@ -14,11 +14,11 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
-import type { FileBatch, WatchRoot } from '../../src/host/host.ts'
-import { watchFiles } from '../../src/host/watch.ts'
-import type { DevkitError } from '../../src/lib/errors.ts'
-import { gitIgnoreRules } from '../../src/lib/ignore.ts'
-import { neverSynced } from '../../src/sync/mapping.ts'
+import type { FileBatch, WatchRoot } from '../../../src/host/host.ts'
+import { watchFiles } from '../../../src/host/watch.ts'
+import type { DevkitError } from '../../../src/lib/errors.ts'
+import { gitIgnoreRules } from '../../../src/lib/ignore.ts'
+import { neverSynced } from '../../../src/sync/mapping.ts'
 
 // Real files, real events: what comes out of the watch is compared with what was done.
 
@@ -115,6 +115,8 @@ test.each([false, true])(
     rmSync(join(it.directory, 'src/moved/deep'), { recursive: true })
     mkdirSync(join(it.directory, 'src/moved/deep'))
     it.write('src/moved/deep/y', '1')
+    // Node's own recursive watch on Linux now and then misses a directory that takes another's place; comparing finds it
+    if (recursive) await it.watch.reconcile()
     expect(await it.told()).toEqual(expect.arrayContaining(['src/moved/deep/x', 'src/moved/deep/y']))
   },
 )
@@ -284,7 +286,7 @@ test('watch limit reached: one warning with the command that raises it, and what
   try {
     // the limit of the user namespace, not of the machine: nobody else's watches are touched
     const lower = 'echo 5 > /proc/sys/user/max_inotify_watches && exec "$0" "$@"'
-    const args = [process.execPath, '--input-type=module', '-e', limited, join(import.meta.dirname, '../..'), directory]
+    const args = [process.execPath, '--input-type=module', '-e', limited, join(import.meta.dirname, '../../..'), directory]
     const said = execFileSync('unshare', ['-Ur', 'sh', '-c', lower, ...args], { encoding: 'utf8', timeout: 20_000 })
     expect(JSON.parse(said)).toEqual([
       {

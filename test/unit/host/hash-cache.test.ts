@@ -1,9 +1,10 @@
+import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { openFiles } from '../../src/host/hash-cache.ts'
-import { fileHash } from '../../src/lib/content.ts'
+import { openFiles } from '../../../src/host/hash-cache.ts'
+import { fileHash } from '../../../src/lib/content.ts'
 
 let directory: string
 let memory: string
@@ -43,6 +44,21 @@ test('a file that cannot be read has a hash of its own and is no crash', async (
     kind: 'file',
     hash: expect.stringMatching(/^[0-9a-f]{64}$/),
   })
+})
+
+test('a directory that cannot be read is told with its path', async () => {
+  mkdirSync(at('closed'))
+  chmodSync(at('closed'), 0)
+  chmodSync(directory, 0o755)
+  // root may read everything: somebody else looks
+  const look = `
+    const { openFiles } = await import(process.argv[1] + '/src/host/hash-cache.ts')
+    if (process.getuid() === 0) process.setuid(65534)
+    await openFiles().treeOf(process.argv[2], () => false).catch(({ code, message }) => console.log(JSON.stringify({ code, message })))`
+  const argv = ['--input-type=module', '-e', look, join(import.meta.dirname, '../../..'), directory]
+  const said = execFileSync(process.execPath, argv, { encoding: 'utf8' })
+  chmodSync(at('closed'), 0o755)
+  expect(JSON.parse(said)).toEqual({ code: 'SYNC-113', message: `The directory ${at('closed')} cannot be read (EACCES).` })
 })
 
 test('every change is told once, a touch never; size and time alike are told apart', async () => {
