@@ -310,14 +310,19 @@ test('by the node a user who may write nothing gets the files all the same; by t
   expect(rig.look(user, 'cd "$R"/app; stat -c %u:%g a theirs/b')).toBe('0:0\n1000:1000')
 })
 
-test.each(ways)('%s stream: a root that cannot be written is told, a volume in it can', async (way) => {
-  await using session = await open(way)
-  const ack = await session.push(
-    rig.containers.readOnly,
-    { roots: ['/app', '/small'], writes: [file('/app/a', 'a'), file('/small/b', 'b')], deletes: [] },
-    rig.step,
-  )
-  expect(ack).toMatchObject({ files: 1, refused: [{ target: '/app/a', reason: 'read-only' }] })
+test('a root that the container may not write: the exec stream is told so, the node stream writes it; a volume in it can be written by both', async () => {
+  const { readOnly } = rig.containers
+  const batch = { roots: ['/app', '/small'], writes: [file('/app/a', 'a'), file('/small/b', 'b')], deletes: [] }
+  await using exec = await open('exec')
+  expect(await exec.push(readOnly, batch, rig.step)).toMatchObject({
+    files: 1,
+    refused: [{ target: '/app/a', reason: 'read-only' }],
+  })
+  await using node = await open('node')
+  expect(await node.push(readOnly, batch, rig.step)).toMatchObject({ files: 2, refused: [] })
+  expect(rig.look(readOnly, 'cat "$R"/app/a "$R"/small/b')).toBe('ab')
+  expect(await node.push(readOnly, { ...batch, writes: [], deletes: ['/app/a'] }, rig.step)).toMatchObject({ deleted: 1 })
+  expect(rig.look(readOnly, 'ls "$R"/app')).toBe('')
 })
 
 test('exec stream: an image without a shell is told as such', async () => {
