@@ -27,7 +27,6 @@ const rooms: Readonly<
   engine: {
     rooms: ['lib', 'plan', 'events', 'toolbox', 'cluster', 'build', 'images', 'render', 'deploy', 'sync', 'forward', 'logs'],
     types: ['host', 'kube', 'config'],
-    packages: ['picomatch'],
   },
   ui: { rooms: ['lib', 'events'], packages: ['listr2'] },
   cli: {

@@ -119,13 +119,15 @@ export class Upkeep {
     while (this.#working.size > 0) await Promise.all(this.#working)
   }
 
-  /** What the first `up`, or any other work, cannot go on from. */
+  /** Rejects with what a watch cannot go on from. */
   readonly failure = Promise.withResolvers<never>()
 
   #track(work: Promise<void>): void {
     const tracked = work
       .catch((thrown: unknown) => {
-        if (!this.#scope.signal.aborted) this.failure.reject(thrown)
+        if (this.#scope.signal.aborted) return
+        if (isFinal(thrown)) this.failure.reject(thrown)
+        else this.#problems.show('watch', thrown)
       })
       .finally(() => this.#working.delete(tracked))
     this.#working.add(tracked)
@@ -175,8 +177,7 @@ export class Upkeep {
       } catch (thrown) {
         if (this.#scope.signal.aborted) return
         if (turn.abort.signal.aborted) continue
-        // no save changes who holds the environment
-        if (thrown instanceof DevkitError && thrown.code === 'PLAN-103') throw thrown
+        if (isFinal(thrown)) throw thrown
         this.#failed = true
         // what bounds the time of the run bounds no watching
         this.#run.isUp()
@@ -227,6 +228,11 @@ export class Upkeep {
       throw thrown
     }
   }
+}
+
+/** No save changes who holds the environment. */
+function isFinal(thrown: unknown): boolean {
+  return thrown instanceof DevkitError && thrown.code === 'PLAN-103'
 }
 
 /** Problems that are shown and not yet mended, by what they are about. */

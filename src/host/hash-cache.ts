@@ -17,8 +17,9 @@ const pieceBytes = 256 * 1024
 const racyMs = 20
 /** Longest piece of work in which nothing else gets its turn, in ms. */
 const sliceMs = 8
-/** A save is written down not at once but when this much time has passed, in ms. */
+/** What was learned is written down this much later, in ms, when it is more than so many files; the rest at the end: writing takes a moment. */
 const writeMs = 10_000
+const manyFiles = 500
 
 interface Entry {
   /** Of size, times, inode and mode; 0 when they cannot be trusted: the file is read again. */
@@ -50,7 +51,7 @@ export class HashCache {
   #since = Date.now()
   #file: string | undefined
   #timer: NodeJS.Timeout | undefined
-  #dirty = false
+  #learned = 0
 
   /** The file or symlink at `path` now; undefined for what is gone and for everything else (directories, sockets, pipes). */
   async stateOf(path: string): Promise<FileState | undefined> {
@@ -147,8 +148,8 @@ export class HashCache {
   }
 
   #changed(): void {
-    this.#dirty = true
-    if (this.#file === undefined || this.#timer) return
+    this.#learned++
+    if (this.#file === undefined || this.#timer || this.#learned < manyFiles) return
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       // what cannot be written now is written at the end, or computed again
@@ -169,8 +170,8 @@ export class HashCache {
 
   async #write(): Promise<void> {
     const file = this.#file
-    if (!this.#dirty || file === undefined) return
-    this.#dirty = false
+    if (this.#learned === 0 || file === undefined) return
+    this.#learned = 0
     const base = baseOf(file)
     const learned: Record<string, [number, string]> = {}
     for (const [path, { signature, hash }] of this.#entries)
