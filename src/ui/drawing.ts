@@ -5,8 +5,8 @@ import type { Terminal } from './pretty.ts'
 export interface Drawing {
   /** False when there is no room for another step. */
   begin(step: string): boolean
-  /** The line that stands below the step while it runs. */
-  output(step: string, line: string): void
+  /** The line that stands below the step while it runs. False when the step is not in the drawing. */
+  output(step: string, line: string): boolean
   /** Puts `text` in the step's place. False when the step is not in the drawing. */
   finish(step: string, text: string, failed: boolean): boolean
   /** A sentence below the steps, which stays. */
@@ -74,6 +74,7 @@ export function startDrawing(
       const place = steps.get(step)
       // one row, whatever the width: a longer line would make the picture jump
       if (place && text !== '') place.output = [...text].slice(0, Math.max(10, columns() - 8)).join('')
+      return place !== undefined
     },
     finish: (step, text, failed) => {
       const place = steps.get(step)

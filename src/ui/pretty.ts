@@ -48,8 +48,7 @@ export async function pretty(out: Terminal, { colour }: { readonly colour: boole
         if (!up && !left) drawing ??= startDrawing(listr2, out, colour)
         return drawing?.begin(event.step) ?? false
       case 'step.output':
-        drawing?.output(event.step, tame(event.line, false))
-        return drawing !== undefined
+        return drawing?.output(event.step, tame(event.line, false)) ?? false
       case 'step.finished':
         return drawing?.finish(event.step, stepText(event), false) ?? false
       case 'step.failed':

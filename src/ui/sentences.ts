@@ -30,7 +30,10 @@ export function sentences({ verbose, quiet, paint, colour }: SentenceOptions): (
       case 'step.started':
         return verbose ? paint.dim(`… ${event.step}`) : undefined
       case 'step.output':
-        return verbose ? `  ${paint.dim(`${event.step} |`)} ${tame(event.line, colour)}` : undefined
+        // how far a big file is: a save that takes long needs a word
+        return verbose || event.step.startsWith('sync/')
+          ? `  ${paint.dim(`${event.step} |`)} ${tame(event.line, colour)}`
+          : undefined
       case 'step.finished':
         return `${paint.green('✓')} ${stepText(event)}`
       case 'step.failed':

@@ -126,6 +126,7 @@ const stories: Readonly<Record<string, { readonly events: readonly EventBody[]; 
       url,
       { type: 'log', service: 'web', pod: 'web-1', container: 'web', line: 'the first log line', ts: '2026-01-01T00:00:00Z' },
       { type: 'synced', service: 'web', pod: 'web-1', container: 'web', files: 1, bytes: 9, deleted: 0, ms: 7 },
+      { type: 'step.output', step: 'sync/web', stream: 'stdout', line: '/app/src/big: 100 of 500 MB' },
       problem('BUILD-102', 'failure'),
       { type: 'action', service: 'web', do: 'rebuild', reason: 'Dockerfile changed' },
       { type: 'step.started', step: 'build/web' },
@@ -144,6 +145,7 @@ const stories: Readonly<Record<string, { readonly events: readonly EventBody[]; 
     must: [
       'http://127.0.0.1:20001',
       'the first log line',
+      '100 of 500 MB',
       'BUILD-102',
       'Dockerfile changed',
       'a log line during a step',
