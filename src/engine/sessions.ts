@@ -283,7 +283,7 @@ export class Sessions {
       synced.reading,
     ])
     if (this.#services.get(plan.name) !== synced || synced.sessions.has(id)) return
-    this.#tellChoices(synced, choices)
+    this.#tellChoices(synced, container, choices)
     const ref: ContainerRef = { id, pod: pod.metadata.name, namespace, name: target.container }
     const replica = new Replica(ref, spec.nodeName ?? '', held)
     const { signal } = this.#scope
@@ -345,17 +345,21 @@ export class Sessions {
   }
 
   /** What was inferred is shown, so that it can be corrected. */
-  #tellChoices(synced: Synced, choices: readonly RestartChoice[]): void {
+  #tellChoices(synced: Synced, container: Container, choices: readonly RestartChoice[]): void {
     const { name, sync } = synced.plan
     const inferred = choices.find((_, index) => sync[index]?.restart === undefined)
-    if (!inferred) return
-    const reason =
-      inferred.restart === 'none'
-        ? `a save does not restart the program: ${inferred.reason}`
-        : `a save restarts the program in place: ${inferred.reason}`
-    if (synced.told === reason) return
-    synced.told = reason
-    this.#run.bus.emit({ type: 'action', service: name, do: 'none', reason })
+    const reasons: string[] = []
+    if (inferred?.restart === 'none') reasons.push(`a save does not restart the program: ${inferred.reason}`)
+    else if (inferred) reasons.push(`a save restarts the program in place: ${inferred.reason}`)
+    if (isSupervised(container) && !isGated(container))
+      reasons.push(
+        this.#state.cluster.nodes.length > 0
+          ? 'a new program does not wait for its files: the namespace takes no pod with a directory of the node'
+          : 'a new program does not wait for its files: the nodes of this cluster cannot be entered',
+      )
+    if (synced.told === reasons.join()) return
+    synced.told = reasons.join()
+    for (const reason of reasons) this.#run.bus.emit({ type: 'action', service: name, do: 'none', reason })
   }
 
   #tellReplaced(synced: Synced, session: ContainerSession, { pod, name: container }: ContainerRef): void {

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
+import { applyProfile } from '../../../src/engine/render.ts'
 import type { KubeObject, PodSpec } from '../../../src/lib/objects.ts'
 import { podSpecOf } from '../../../src/lib/objects.ts'
+import type { Plan } from '../../../src/plan/plan.ts'
 import { commandOf, isGated, isSupervised, type Program } from '../../../src/render/transforms/supervisor.ts'
 import { supervisorScript } from '../../../src/render/transforms/supervisor-script.ts'
 import { transform } from '../../../src/render/transforms/transforms.ts'
@@ -64,6 +66,18 @@ test('without a gate no directory of the node is asked for', () => {
 
 test('without a program nothing is changed', () => {
   expect(wrapped({}, { programs: new Map() })).toEqual(podSpecOf(workload({})))
+})
+
+test('a namespace that takes no directory of the node gets none', () => {
+  const hostPaths = (label: string): boolean => {
+    const labels = { 'pod-security.kubernetes.io/enforce': label }
+    const namespace: KubeObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop', labels } }
+    const manifests = [namespace, workload({})].map((object) => ({ object, origin: { file: 'k8s.yaml', line: 1 } }))
+    const targets = new Map([['web', { workload: 'Deployment/web', container: 'web' }]])
+    const plan = { namespace: 'shop', profile: {}, cluster: { spec: { kind: {} } } } as unknown as Plan
+    return JSON.stringify(applyProfile(plan, { manifests, targets }, new Map(), new Map([['web', program]]))).includes('hostPath')
+  }
+  expect([hostPaths('privileged'), hostPaths('baseline'), hostPaths('restricted')]).toEqual([true, false, false])
 })
 
 test('Kubernetes finds nothing to replace in the script', () => {
