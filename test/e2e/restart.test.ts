@@ -192,3 +192,17 @@ test('restart by signal, by command, with its container, and not at all', async 
     await rig.fetchSaying(url, 'by signal')
   })
 })
+
+test('a program that cannot restart in place: it is said, and its image is built and rolled out', async () => {
+  const config = JSON.parse(rig.read('devkit.config.json'))
+  config.services.web.sync[0] = { from: 'app/src', to: '/app/src', restart: 'process' }
+  rig.write('devkit.config.json', JSON.stringify({ ...config, profiles: { dev: { supervise: false } } }))
+  await watching(async (run, url) => {
+    expect(rig.kubectl('get', 'deploy/web', '-o', 'json')).not.toContain('/.devkit')
+    rig.write('app/src/page.txt', 'in the image\n')
+    expect(await run.next('problem', web)).toMatchObject({ code: 'SYNC-107', severity: 'warning' })
+    await run.next('action', (event) => event['do'] === 'rebuild')
+    await run.next('service.ready', web)
+    expect(await rig.fetchSaying(url, 'in the image')).toBe('in the image\n')
+  })
+})
