@@ -87,7 +87,17 @@ export async function stopEngine(places: Places, { say, signal }: Voice): Promis
   }
   await endLeftovers(places, signal)
   for (const bridge of bridges) await removeBridge(bridge, signal)
+  await unmountBelow(places.runtime, signal)
   rmSync(places.runtime, { recursive: true, force: true })
+}
+
+/** An engine that ends while containers run leaves their network namespaces mounted. */
+async function unmountBelow(directory: string, signal: AbortSignal): Promise<void> {
+  const points = readFileSync('/proc/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '')
+    .filter((point) => point.startsWith(`${directory}/`))
+  for (const point of points.toReversed()) await run(['umount', '--lazy', point], { signal })
 }
 
 /** Environment in which the engine's programs find each other and no other engine. */
