@@ -86,19 +86,28 @@ export class HashCache {
     }
     await walk('')
     paths.sort()
+    // asking for 20,000 promises of the file system takes five times as long as asking at once
+    const states: (FileState | undefined)[] = []
+    const unread: number[] = []
     let pause = performance.now() + sliceMs
-    const states = await mapLimited(paths, 16, async (path): Promise<readonly [string, FileState | undefined]> => {
-      const absolute = join(root, path)
-      const known = this.#known(absolute)
-      if (!known) return [path, await this.stateOf(absolute)]
-      // asking for 20,000 promises of the file system takes five times as long as asking at once
+    for (const [at, path] of paths.entries()) {
+      const known = this.#known(join(root, path))
+      states.push(known)
+      if (!known) unread.push(at)
       if (performance.now() > pause) {
         await breathe()
         pause = performance.now() + sliceMs
       }
-      return [path, known]
+    }
+    await mapLimited(unread, 16, async (at) => {
+      states[at] = await this.stateOf(join(root, paths[at] ?? ''))
     })
-    return new Map(states.filter((entry): entry is [string, FileState] => entry[1] !== undefined))
+    const tree = new Map<string, FileState>()
+    for (const [at, path] of paths.entries()) {
+      const state = states[at]
+      if (state) tree.set(path, state)
+    }
+    return tree
   }
 
   /** The state of a file that need not be read, without a promise. */
