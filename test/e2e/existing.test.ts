@@ -1,0 +1,121 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { app, imageOf } from './tools/app.ts'
+import { type Registry, startRegistry } from './tools/registry.ts'
+import { useRig } from './tools/rig.ts'
+
+// A cluster that somebody else made, with a namespace and an object of theirs in it, and a registry that it pulls from.
+
+const project = 't-existing'
+const rig = useRig(project, app({ project }))
+const context = `kind-${rig.cluster}`
+let registry: Registry
+let pulled: Registry
+let kubeconfig: string
+let before: string
+
+const config = (existing: object): string =>
+  JSON.stringify({ ...(JSON.parse(rig.read('devkit.config.json')) as object), cluster: { existing } })
+
+beforeAll(async () => {
+  const lab = inject('lab')
+  kubeconfig = join(rig.scratch, 'home/.kube/config')
+  mkdirSync(dirname(kubeconfig), { recursive: true })
+  const kind = (...args: string[]): void =>
+    void execFileSync(lab.tools.kind, [...args, '--name', rig.cluster, '--kubeconfig', kubeconfig], {
+      env: { ...process.env, DOCKER_HOST: lab.engine, PATH: `${dirname(lab.tools.docker)}:${process.env['PATH']}` },
+      stdio: ['ignore', 'ignore', 'pipe'],
+      timeout: 240_000,
+    })
+  kind('create', 'cluster', '--image', lab.nodeImage)
+  // another context is current: it must not matter
+  const own = readFileSync(kubeconfig, 'utf8').replace(/^current-context: .*$/m, 'current-context: elsewhere')
+  before = `${own
+    .replace(/^contexts:\n/m, 'contexts:\n- context:\n    cluster: elsewhere\n    user: elsewhere\n  name: elsewhere\n')
+    .replace(/^clusters:\n/m, 'clusters:\n- cluster:\n    server: http://127.0.0.1:9\n  name: elsewhere\n')}# theirs\n`
+  writeFileSync(kubeconfig, before)
+  rig.kubectl('create', 'namespace', project)
+  rig.kubectl('create', 'configmap', 'theirs', '--from-literal=kept=yes')
+
+  // one store, two doors: the engine pushes to this machine, the node pulls from its gateway
+  const data = join(rig.scratch, 'registry')
+  const gateway = rig.docker('network', 'inspect', 'kind', '-f', '{{range .IPAM.Config}}{{.Gateway}} {{end}}')
+  const address = gateway.split(/\s+/).find((one) => /^\d+\.\d+\.\d+\.\d+$/.test(one))
+  if (address === undefined) throw new Error(`no gateway in ${gateway}`)
+  registry = await startRegistry('127.0.0.1', data, rig.scratch)
+  pulled = await startRegistry(address, data, rig.scratch)
+  const hosts = `/etc/containerd/certs.d/${registry.address}`
+  rig.docker('exec', rig.node, 'mkdir', '-p', hosts)
+  rig.docker('exec', rig.node, 'sh', '-c', `printf '[host."http://%s"]\\n' "$1" > "$2/hosts.toml"`, 'sh', pulled.address, hosts)
+  rig.write('devkit.config.json', config({ context, registry: registry.address }))
+})
+afterAll(async () => {
+  await registry?.[Symbol.asyncDispose]()
+  await pulled?.[Symbol.asyncDispose]()
+})
+
+test('up pushes the image, applies into the namespace that is there, and names no URL', async () => {
+  const { code, problems, events } = await rig.end(['up'])
+  expect({ code, problems }).toEqual({ code: 0, problems: [] })
+  expect(events.at(-1)).toMatchObject({ type: 'run.finished', urls: {} })
+  expect(events.filter(({ type }) => type === 'forward.opened')).toEqual([])
+  expect(events.find(({ reason }) => String(reason).includes('port-forward'))).toMatchObject({
+    service: 'web',
+    reason: expect.stringContaining(`--context ${context} --namespace ${project}`),
+  })
+  expect(registry.requests.some((request) => /^PUT .*\/t-existing\/web\/manifests\//.test(request))).toBe(true)
+  const image = rig.kubectl('get', 'deployment', 'web', '-o', 'jsonpath={.spec.template.spec.containers[0].image}')
+  expect(image).toMatch(new RegExp(`^${registry.address}/${imageOf(project).split('/').slice(1).join('/')}:devkit-`))
+})
+
+test('a second up changes nothing and says so', async () => {
+  const { code, events } = await rig.end(['up'])
+  expect(code).toBe(0)
+  expect(events.filter(({ type, outcome }) => type === 'object' && outcome !== 'unchanged')).toEqual([])
+  expect(events.find(({ reason }) => String(reason).includes('nothing has changed'))).toBeDefined()
+})
+
+test('status shows that files go through the cluster’s API', () => {
+  expect(rig.query(['status'])).toMatchObject({
+    cluster: { state: 'running', sync: 'exec stream' },
+    services: [{ name: 'web', ready: true }],
+  })
+  expect(rig.text(['status']).stdout).toContain('exec stream')
+})
+
+test('watch: a save is in the running container, without a build', async () => {
+  await using run = rig.start(['watch'])
+  await run.next('action', ({ reason }) => String(reason).startsWith('watching'))
+  rig.write('app/src/page.txt', 'saved\n')
+  expect(await run.next('synced', ({ files }) => files === 1)).toMatchObject({ service: 'web' })
+  expect(rig.kubectl('exec', 'deploy/web', '--', 'cat', '/app/src/page.txt')).toBe('saved\n')
+  expect(run.events.filter(({ type, outcome }) => type === 'step.finished' && outcome === 'built')).toEqual([])
+  run.kill('SIGINT')
+  expect(await run.exited).toBe(0)
+})
+
+test('a context that is not there, or does not answer, is told; no other is taken in its place', async () => {
+  const good = rig.read('devkit.config.json')
+  rig.write('devkit.config.json', config({ context: `${context}s` }))
+  const missing = await rig.end(['up'])
+  expect(missing.code).toBe(2)
+  expect(missing.problems).toMatchObject([{ code: 'CLUSTER-111', hint: `Did you mean '${context}'?` }])
+  rig.write('devkit.config.json', config({ context: 'elsewhere' }))
+  const silent = await rig.end(['status'])
+  expect(silent.code).toBe(0)
+  expect(JSON.stringify(rig.query(['status']))).toContain('CLUSTER-104')
+  rig.write('devkit.config.json', good)
+})
+
+test('down takes out what devkit put in, and leaves the cluster, everybody else’s objects and the kubeconfig', async () => {
+  const { code, problems } = await rig.end(['down', '--yes'])
+  expect({ code, problems }).toEqual({ code: 0, problems: [] })
+  rig.kubectl('wait', '--for=delete', 'pod', '-l', 'app=web', '--timeout=60s')
+  const left = rig.kubectl('get', 'deployments,services,configmaps,secrets,pods', '-o', 'name').split('\n').filter(Boolean)
+  expect(left.sort()).toEqual(['configmap/kube-root-ca.crt', 'configmap/theirs'])
+  expect(readFileSync(kubeconfig, 'utf8')).toBe(before)
+  expect(rig.docker('ps', '-q', '--filter', `name=^${rig.node}$`)).not.toBe('')
+  expect(readdirSync(join(rig.scratch, 'home/.local/state'), { recursive: true })).not.toContain('devkit/clusters')
+})
