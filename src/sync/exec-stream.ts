@@ -343,8 +343,15 @@ async function inTurn<T>(items: readonly T[], shell: Shell, step: Step, work: (i
   }
 }
 
+/** So many names fit into one call of a program. */
+const groupSize = 500
+
 function groups<T>(items: readonly T[], key: (item: T) => string): readonly (readonly T[])[] {
-  return [...Map.groupBy(items, key).values()]
+  return [...Map.groupBy(items, key).values()].flatMap((group) =>
+    Array.from({ length: Math.ceil(group.length / groupSize) }, (_, index) =>
+      group.slice(index * groupSize, (index + 1) * groupSize),
+    ),
+  )
 }
 
 /** Parts of a batch that are unpacked together: what the shell gets as one text stays short, and memory bounded. */

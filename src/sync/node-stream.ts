@@ -32,6 +32,9 @@ export function nodeStream({ engine }: Pick<Host, 'engine'>): SyncTransport {
   }
 }
 
+/** How long the runtime is left alone before its events are asked for again. */
+const startsPauseMs = 1000
+
 /** Where something goes: the container, the rule's target, the path. */
 interface Place {
   readonly id: string
@@ -47,13 +50,14 @@ class NodeSession implements SyncSession {
   /** Big files have a stream of their own, opened with the first of them: a node that is busy writing one still takes a small save at once. */
   #big: Promise<Channel> | undefined
   readonly #listeners = new Set<(container: ContainerRef) => void>()
-  #starts: Promise<EngineStream> | undefined
+  #starts: Promise<void> | undefined
+  readonly #ending = new AbortController()
 
   constructor(node: string, channel: Channel, start: (script: string) => Promise<EngineStream>) {
     this.#node = node
     this.#channel = channel
     this.#start = start
-    this.closed = channel.closed
+    this.closed = channel.closed.finally(() => this.#ending.abort())
   }
 
   async push(container: ContainerRef, batch: Batch, step: Step): Promise<Ack> {
@@ -118,8 +122,7 @@ class NodeSession implements SyncSession {
 
   /** A file in parts. The container has it when the last has come, or not at all. */
   async #inParts(write: FileSource, at: Place, made: AckMaker, step: Step): Promise<void> {
-    this.#big ??= this.#start(nodeScript).then((stream) => new Channel(this.#node, stream))
-    const channel = await this.#big
+    const channel = await this.#bigChannel()
     for (let attempt = 1; ; attempt++) {
       const read = await this.#inPartsOnce(channel, write, at, made, step)
       if (read === undefined) return
@@ -130,6 +133,17 @@ class NodeSession implements SyncSession {
       step.say(`${write.target}: the file changed while it was sent, sending it again`)
       await delay(5 * 2 ** attempt, step.signal)
     }
+  }
+
+  #bigChannel(): Promise<Channel> {
+    if (this.#big) return this.#big
+    const opening = this.#start(nodeScript).then((stream) => new Channel(this.#node, stream))
+    this.#big = opening
+    const forget = (): void => {
+      if (this.#big === opening) this.#big = undefined
+    }
+    opening.then(({ closed }) => closed.then(forget), forget)
+    return opening
   }
 
   async #inPartsOnce(channel: Channel, write: FileSource, at: Place, made: AckMaker, step: Step): Promise<NotRead | undefined> {
@@ -185,15 +199,29 @@ class NodeSession implements SyncSession {
 
   onStart(listener: (container: ContainerRef) => void): Disposable {
     this.#listeners.add(listener)
-    this.#starts ??= this.#start(startsScript).then((stream) => {
-      void this.#followStarts(stream)
-      return stream
-    })
-    this.#starts.catch(() => undefined)
+    this.#starts ??= this.#followStarts()
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
   }
 
-  async #followStarts({ stdout, stderr }: EngineStream): Promise<void> {
+  /** Goes on when the runtime was restarted, as long as the session is open. */
+  async #followStarts(): Promise<void> {
+    const { signal } = this.#ending
+    while (!signal.aborted) {
+      try {
+        await using stream = await this.#start(startsScript)
+        const end = (): void => void stream[Symbol.asyncDispose]()
+        signal.addEventListener('abort', end, { once: true })
+        if (signal.aborted) end()
+        await this.#readStarts(stream)
+        signal.removeEventListener('abort', end)
+      } catch {
+        // the session's own stream tells when the node is gone
+      }
+      await delay(startsPauseMs, signal).catch(() => undefined)
+    }
+  }
+
+  async #readStarts({ stdout, stderr }: EngineStream): Promise<void> {
     stderr.resume()
     let rest = ''
     for await (const chunk of stdout) {
@@ -213,8 +241,9 @@ class NodeSession implements SyncSession {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const others = await Promise.allSettled([this.#big, this.#starts])
-    for (const other of others) if (other.status === 'fulfilled') await other.value?.[Symbol.asyncDispose]()
+    this.#ending.abort()
+    const [big] = await Promise.allSettled([this.#big, this.#starts])
+    if (big.status === 'fulfilled') await big.value?.[Symbol.asyncDispose]()
     await this.#channel[Symbol.asyncDispose]()
   }
 }
