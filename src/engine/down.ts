@@ -12,6 +12,7 @@ import type { Plan } from '../plan/plan.ts'
 import { providerOf } from '../toolbox.ts'
 import { aloneWithCluster, checkHolder, type EngineRun, heldBy, neighbours, releaseEnvironment } from './environment.ts'
 import { runStep } from './step.ts'
+import { isForbidden } from './up.ts'
 import { boundVolumes } from './volumes.ts'
 
 /** Asks the person; false also where nobody can be asked. */
@@ -127,6 +128,12 @@ async function removeEnvironment(
 
 /** Whether it was this environment that applied the object last: one outside the namespaces may be shared. */
 async function isOwn(kube: Kube, ref: ObjectRef, { project, env }: Plan, signal: AbortSignal): Promise<boolean> {
-  const found = await kube.get(ref, signal)
-  return found !== undefined && isLabelled(found, ownLabels(project, env))
+  try {
+    const found = await kube.get(ref, signal)
+    return found !== undefined && isLabelled(found, ownLabels(project, env))
+  } catch (thrown) {
+    // who may not even look at it has not applied it
+    if (isForbidden(thrown)) return false
+    throw thrown
+  }
 }

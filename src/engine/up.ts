@@ -92,7 +92,9 @@ export async function up(plan: Plan, run: EngineRun, scope: Scope, options: UpOp
     await kube.untilReady(apiPatienceMs, signal)
     const onWait = (): void =>
       run.bus.emit({ type: 'action', do: 'none', reason: 'the node was restarted: its pods are awaited' })
-    const restarted = await untilLooked(kube, { namespace: plan.namespace, since: runningSince, onWait }, signal)
+    // restarts of nodes that are not devkit's are not its business
+    const restarted =
+      provider.own && (await untilLooked(kube, { namespace: plan.namespace, since: runningSince, onWait }, signal))
     return { cluster, outcome, kube, restarted }
   })
   const delivery = new Deliveries(nodes.promise, made, plan.cluster.spec, {
@@ -427,14 +429,25 @@ export async function deploy(
   return outcomes
 }
 
+/** Whether the API server said that this user may not. */
+export function isForbidden(thrown: unknown): boolean {
+  return (thrown as { readonly status?: unknown }).status === 403
+}
+
 async function isSomebodyElses(
   kube: Kube,
   ref: ObjectRef,
   labels: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const found = await kube.get(ref, signal)
-  return found !== undefined && !isLabelled(found, labels)
+  try {
+    const found = await kube.get(ref, signal)
+    return found !== undefined && !isLabelled(found, labels)
+  } catch (thrown) {
+    // who may not even look at it has not made it
+    if (isForbidden(thrown)) return true
+    throw thrown
+  }
 }
 
 interface WorkloadDeployment extends Omit<Deployment, 'manifests'> {
