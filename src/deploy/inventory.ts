@@ -1,24 +1,77 @@
 import type { Kube } from '../kube/kube.ts'
-import type { KubeObject, Manifest, ObjectRef } from '../lib/objects.ts'
+import { isLabelled, type KubeObject, type Manifest, type ObjectRef, refOf } from '../lib/objects.ts'
 import { ownLabels } from './apply.ts'
 
 const name = 'devkit-inventory'
 
-/** Writes down what is applied for an environment, before it is applied: whatever happens, nothing of ours is forgotten. */
+interface Environment {
+  readonly namespace: string
+  readonly project: string
+  readonly env: string
+}
+
+/**
+ * Writes down what is applied for an environment, before it is applied: whatever happens, nothing of ours is forgotten.
+ * Gives what an earlier run applied and these manifests do not have: it stays written down until `prune` has removed it.
+ */
 export async function recordInventory(
   kube: Kube,
-  { namespace, project, env }: { readonly namespace: string; readonly project: string; readonly env: string },
+  environment: Environment,
   manifests: readonly Manifest[],
   signal: AbortSignal,
+): Promise<readonly ObjectRef[]> {
+  const wanted = manifests.map(({ object }) => refOf(object))
+  const keys = new Set(wanted.map(keyOf))
+  const left = (await readInventory(kube, environment.namespace, signal)).filter((ref) => !keys.has(keyOf(ref)))
+  await write(kube, environment, [...wanted, ...left], signal)
+  return left
+}
+
+/**
+ * Removes what left the manifests, newest first. What somebody else has taken over is let go;
+ * what holds data stays, and stays written down until the environment goes.
+ */
+export async function prune(
+  kube: Kube,
+  environment: Environment,
+  { manifests, left }: { readonly manifests: readonly Manifest[]; readonly left: readonly ObjectRef[] },
+  signal: AbortSignal,
+): Promise<readonly { readonly ref: ObjectRef; readonly outcome: 'pruned' | 'kept' }[]> {
+  const labels = ownLabels(environment.project, environment.env)
+  const done: { readonly ref: ObjectRef; readonly outcome: 'pruned' | 'kept' }[] = []
+  const stays: ObjectRef[] = []
+  for (const ref of left.toReversed()) {
+    const found = await kube.get(ref, signal)
+    if (!found || !isLabelled(found, labels)) continue
+    if (isMapped(ref)) stays.push(ref)
+    else if (ref.kind === 'PersistentVolumeClaim') {
+      stays.push(ref)
+      done.push({ ref, outcome: 'kept' })
+    } else {
+      await kube.remove(ref, signal)
+      done.push({ ref, outcome: 'pruned' })
+    }
+  }
+  if (left.length > 0) await write(kube, environment, [...manifests.map(({ object }) => refOf(object)), ...stays], signal)
+  return done
+}
+
+/** Host ports are made for the services that a run is about: those of others are none that left. */
+function isMapped({ kind, name: mapped }: ObjectRef): boolean {
+  return kind === 'Service' && mapped.startsWith('devkit-')
+}
+
+function keyOf({ apiVersion, kind, name: object, namespace = '' }: ObjectRef): string {
+  // the version of an API may change without a new object
+  return [apiVersion.includes('/') ? apiVersion.split('/')[0] : '', kind, namespace, object].join('/')
+}
+
+async function write(
+  kube: Kube,
+  { namespace, project, env }: Environment,
+  refs: readonly ObjectRef[],
+  signal: AbortSignal,
 ): Promise<void> {
-  const refs = manifests.map(
-    ({ object }): ObjectRef => ({
-      apiVersion: object.apiVersion,
-      kind: object.kind,
-      name: object.metadata.name,
-      namespace: object.metadata.namespace,
-    }),
-  )
   const object: KubeObject = {
     apiVersion: 'v1',
     kind: 'ConfigMap',

@@ -16,8 +16,10 @@ import type { Live } from './live.ts'
 
 /** How often a standstill is looked at without an event: what is unschedulable may stay silent. In ms. */
 const recheckMs = 5000
-/** A program without a probe counts as ready when it has run so long: one that ends at once was never ready. In ms. */
+/** A program without a probe counts as ready when it was seen running for so long: one that ends at once was never ready. In ms. */
 const settleMs = 2000
+/** … or when it has run for so long, seen or not: the kubelet tells late of one that has ended, on a busy machine later still. In ms. */
+const settledMs = 15_000
 /** How soon pods are looked for again that are counted but not yet told of, in ms. */
 const untoldMs = 200
 /** From so many restarts on nothing else can be what a program waits for. */
@@ -42,6 +44,7 @@ export async function untilReady(kube: Kube, live: Live, awaited: Awaited, step:
   const deadline = Date.now() + timeoutMs
   let last = 'nothing is known of it'
   using again = new Nudge()
+  const firstSeen = new Map<string, number>()
   let warnings: readonly Warning[] = []
   await using ends = keepEnds(kube, live, awaited, step.signal)
   const look = (): 'ready' | NotReady | undefined => {
@@ -50,7 +53,7 @@ export async function untilReady(kube: Kube, live: Live, awaited: Awaited, step:
     const pods = live.currentPodsOf(object)
     const state = rollout(object)
     if (state === 'ready') {
-      const settlesInMs = settlesIn(object, live.podsOf(object), Date.now())
+      const settlesInMs = settlesIn(object, live.podsOf(object), firstSeen)
       if (settlesInMs === undefined) return 'ready'
       again.in(settlesInMs)
       last = 'its containers have only just started'
@@ -110,18 +113,21 @@ class Nudge implements Disposable {
   }
 }
 
-/** How long until every container without a probe has run long enough, in ms; undefined when all have. */
-function settlesIn(object: KubeObject, pods: readonly KubeObject[], now: number): number | undefined {
+/** How long until every container without a probe has run long enough, in ms; undefined when all have. `firstSeen`: container id → when. */
+function settlesIn(object: KubeObject, pods: readonly KubeObject[], firstSeen: Map<string, number>): number | undefined {
   if (object.kind === 'Job' || object.kind === 'CronJob') return undefined
   // the pods that its controller counts, but their watch has not yet told of
   if (pods.length === 0 && wantedPods(object) > 0) return untoldMs
+  const now = Date.now()
   const waits = pods.flatMap((pod) => {
     const spec = pod['spec'] as PodSpec | undefined
-    return (statusOf(pod).containerStatuses ?? []).map(({ name, state }) => {
+    return (statusOf(pod).containerStatuses ?? []).map(({ name, state, containerID = '' }) => {
       const container = spec?.containers.find((one) => one.name === name)
       if (container?.['readinessProbe']) return 0
-      const since = Date.parse(state?.running?.startedAt ?? '')
-      return Number.isNaN(since) ? settleMs : since + settleMs - now
+      if (!state?.running) return settleMs
+      const seen = firstSeen.get(containerID) ?? now
+      firstSeen.set(containerID, seen)
+      return Math.min(seen + settleMs, Date.parse(state.running.startedAt ?? '') + settledMs || Number.POSITIVE_INFINITY) - now
     })
   })
   const longest = Math.max(0, ...waits)

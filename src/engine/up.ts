@@ -3,7 +3,7 @@ import type { Image } from '../build/builder.ts'
 import type { Cluster, EnsuredCluster } from '../cluster/provider.ts'
 import type { ClusterSpec, ExistingSpec } from '../config/schema.ts'
 import { applyManifest, checkManifests, ownLabels } from '../deploy/apply.ts'
-import { recordInventory } from '../deploy/inventory.ts'
+import { prune, recordInventory } from '../deploy/inventory.ts'
 import { Live } from '../deploy/live.ts'
 import { inWaves } from '../deploy/order.ts'
 import { untilReady } from '../deploy/readiness.ts'
@@ -404,6 +404,8 @@ export async function deploy(
     return applied
   }
   const workloads = manifests.filter(({ object }) => isWorkload(object))
+  const rest = manifests.filter(({ object }) => object.kind !== 'Namespace')
+  let left: readonly ObjectRef[] = []
   await runStep(
     run,
     'apply',
@@ -419,13 +421,17 @@ export async function deploy(
       const used = named || (await isSomebodyElses(kube, refOf(own.object), labels, run.signal))
       for (const namespace of [...manifests.filter(({ object }) => object.kind === 'Namespace'), ...(used ? [] : [own])])
         await apply(namespace)
-      const rest = manifests.filter(({ object }) => object.kind !== 'Namespace')
-      await recordInventory(kube, plan, rest, run.signal)
+      left = await recordInventory(kube, plan, rest, run.signal)
       for (const wave of inWaves(rest.filter((manifest) => !workloads.includes(manifest)))) await mapLimited(wave, 8, apply)
     },
     () => (outcomes.every((each) => each === 'unchanged') ? 'unchanged' : 'configured'),
   )
   await deployWorkloads({ plan, source, kube, live, workloads, apply, synced }, run)
+  // what left the manifests goes when what takes its place is ready
+  for (const { ref, outcome } of await prune(kube, plan, { manifests: rest, left }, run.signal)) {
+    if (outcome === 'pruned') outcomes.push(outcome)
+    run.bus.emit({ type: 'object', kind: ref.kind, name: ref.name, namespace: ref.namespace, outcome })
+  }
   return outcomes
 }
 

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
 import { createServer, type Server } from 'node:net'
@@ -337,12 +338,20 @@ describe('a machine that does not play along', () => {
   })
 
   test('a node image that is none: CLUSTER-102, with kind’s last lines', async () => {
-    const over = config({ cluster: { kind: { nodeImage: 'debian:bookworm-slim' } } })
-    await provoke(
-      ['up'],
-      { cwd: scene('wrong node image', over) },
-      { code: 'CLUSTER-102', exit: 1, says: /could not be created/, detail: /ERROR: failed to create cluster/ },
-    )
+    // an image with nothing in it: its container cannot even start
+    const empty = join(rig.scratch, 'empty.tar')
+    execFileSync('tar', ['-cf', empty, '-T', '/dev/null'])
+    const nodeImage = `${project}-empty:1`
+    rig.docker('import', empty, nodeImage)
+    try {
+      await provoke(
+        ['up'],
+        { cwd: scene('wrong node image', config({ cluster: { kind: { nodeImage } } })) },
+        { code: 'CLUSTER-102', exit: 1, says: /could not be created/, detail: /ERROR: failed to create cluster/ },
+      )
+    } finally {
+      rig.docker('rmi', nodeImage)
+    }
     expect(rig.leftInEngine().filter((name) => !name.startsWith('image'))).toEqual([])
   })
 
@@ -763,6 +772,23 @@ describe('on a cluster', () => {
     expect(live()).toEqual(before)
   })
 
+  test('what left the manifests goes, what holds data stays, and what somebody else has taken over is let go', async () => {
+    const extra = (name: string): object => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name } })
+    const over = { 'k8s/extra.yaml': manifestsOf(extra('extra'), extra('taken')) }
+    expect((await rig.end(['up'], { cwd: changed(over) })).problems).toEqual([])
+    rig.kubectl('label', 'configmap', 'taken', 'devkit.dev/env-')
+    const { problems, events } = await rig.end(['up'], { cwd: changed({}) })
+    expect(problems).toEqual([])
+    const told = events.filter(({ type, outcome }) => type === 'object' && (outcome === 'pruned' || outcome === 'kept'))
+    expect(told.map(({ kind, name, outcome }) => `${kind}/${name} ${outcome}`).sort()).toEqual([
+      'ConfigMap/extra pruned',
+      'PersistentVolumeClaim/data kept',
+    ])
+    expect(rig.kubectl('get', 'configmap', 'extra', '--ignore-not-found')).toBe('')
+    expect(rig.kubectl('get', 'configmap', 'taken', '-o', 'name')).toBe('configmap/taken\n')
+    expect(rig.kubectl('get', 'persistentvolumeclaim', 'data', '-o', 'name')).toBe('persistentvolumeclaim/data\n')
+  })
+
   test('a webhook that is not there: APPLY-104 with the server’s words', async () => {
     const hook = {
       apiVersion: 'admissionregistration.k8s.io/v1',
@@ -864,8 +890,8 @@ describe('on a cluster', () => {
 
   test('a cluster that cannot be removed: CLUSTER-105, and a down that can leaves nothing', async () => {
     // all at once: each down would wait for its own
-    const envs = [...neverReady.map(({ env }) => env), 'again', 'fresh']
-    rig.kubectl('delete', 'namespace', '--ignore-not-found', ...envs.map((env) => `${project}-${env}`))
+    const envs = [...neverReady.map(({ env }) => env), 'again', 'fresh'].filter((env) => existsSync(directoryOf(`alone ${env}`)))
+    if (envs.length > 0) rig.kubectl('delete', 'namespace', '--ignore-not-found', ...envs.map((env) => `${project}-${env}`))
     const downs = await Promise.all(
       envs.map((env) => rig.end(['down', '-e', env, '--yes'], { cwd: directoryOf(`alone ${env}`) })),
     )

@@ -63,13 +63,19 @@ export function devkit(
   child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
     stderr += chunk
   })
-  const exited = new Promise<number>((resolve) =>
-    child.once('close', (exit, signal) => {
-      code = exit ?? (signal ? 128 : -1)
+  const exited = new Promise<number>((resolve) => {
+    const end = (how: number): void => {
+      code = how
       wake()
-      resolve(code)
-    }),
-  )
+      resolve(how)
+    }
+    child.once('close', (exit, signal) => end(exit ?? (signal ? 128 : -1)))
+    // it did not even begin
+    child.once('error', (cause) => {
+      stderr += String(cause)
+      end(-1)
+    })
+  })
   const tail = (): string =>
     `${events
       .slice(-15)
