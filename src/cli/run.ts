@@ -7,6 +7,14 @@ import { version } from './version.ts'
 
 /** argv → a verb → its exit code. Tests enter here. */
 export async function run(io: Io): Promise<number> {
+  const [only = '--help', ...more] = io.argv
+  // what is asked most needs no parser
+  const answer =
+    more.length > 0 ? undefined : { '--help': helpText, '-h': helpText, '--version': versionLine, '-V': versionLine }[only]
+  if (answer) {
+    io.stdout.write(answer())
+    return 0
+  }
   const { Command, CommanderError, Option } = await import('commander')
   let exitCode = 0
   const option = ({ flag, summary, choices, preset }: Flag) => {
@@ -31,10 +39,6 @@ export async function run(io: Io): Promise<number> {
     })
   }
   try {
-    if (io.argv.length === 0) {
-      io.stdout.write(program.helpInformation())
-      return 0
-    }
     await program.parseAsync([...io.argv], { from: 'user' })
     return exitCode
   } catch (thrown) {
@@ -42,6 +46,10 @@ export async function run(io: Io): Promise<number> {
     if (io.signal.reason instanceof Interrupted || thrown instanceof Interrupted) return 130
     return await report(io, thrown instanceof CommanderError ? usageError(thrown, io.argv) : thrown)
   }
+}
+
+function versionLine(): string {
+  return `${version}\n`
 }
 
 function oneOf(flag: string, choices: readonly string[]) {

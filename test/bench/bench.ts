@@ -44,30 +44,37 @@ if (transport !== 'node' && transport !== 'exec') fail(`There is no transport '$
 const unknown = rows.find((row) => !syncRows.includes(row))
 if (unknown !== undefined) fail(`There is no row '${unknown}'.`)
 
-const benches: Readonly<Record<string, (stand: Stand) => Promise<Outcome>>> = {
-  start: async (stand) => ({ rows: await start(stand, n ?? 30) }),
-  up: async (stand) => ({ rows: await up(stand, n ?? 2) }),
-  sync: (stand) =>
-    sync(stand, { n: n ?? 50, rows, moreFiles: Number(values.files), transport: transport === 'exec' ? 'exec' : 'node' }),
+const onStand = async (measure: (stand: Stand) => Promise<Outcome>, signal: AbortSignal): Promise<Outcome> => {
+  await using stand = await openStand(signal)
+  return await Promise.race([measure(stand), untilAborted(signal)])
+}
+const options = {
+  n: n ?? 50,
+  rows,
+  moreFiles: Number(values.files),
+  transport: transport === 'exec' ? ('exec' as const) : ('node' as const),
+}
+const benches: Readonly<Record<string, (signal: AbortSignal) => Promise<Outcome>>> = {
+  start: async (signal) => ({ rows: await start(n ?? 30, signal) }),
+  up: (signal) => onStand(async (stand) => ({ rows: await up(stand, n ?? 2) }), signal),
+  sync: (signal) => onStand((stand) => sync(stand, options), signal),
 }
 const bench = benches[name] ?? fail(`There is no benchmark '${name}'.`)
 
 const interrupt = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(signal, () => interrupt.abort(new Error(`interrupted by ${signal}`)))
-const interrupted = new Promise<never>((_, reject) =>
-  interrupt.signal.addEventListener('abort', () => reject(interrupt.signal.reason)),
-)
-interrupted.catch(() => undefined)
-
 try {
-  await using stand = await openStand(interrupt.signal)
-  const { rows: measured, wrong = [] } = await Promise.race([bench(stand), interrupted])
+  const { rows: measured, wrong = [] } = await bench(interrupt.signal)
   report(measured.map(figureOf), wrong)
   if (wrong.length > 0) process.exitCode = 1
 } catch (thrown) {
   say(thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown))
   process.exitCode = interrupt.signal.aborted ? 130 : 1
+}
+
+function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
 }
 
 function report(figures: readonly Figure[], wrong: readonly string[]): void {

@@ -1,9 +1,23 @@
 import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { installPacked } from '../e2e/tools/packed.ts'
 import type { Row } from './figures.ts'
-import type { Stand } from './stand.ts'
 
-/** `--help` and `--version`, beside a Node that does nothing. */
-export async function start({ bin, env, signal }: Stand, n: number): Promise<readonly Row[]> {
+/** `--help` and `--version` of the packed program, beside a Node that does nothing. Needs no engine. */
+export async function start(n: number, signal: AbortSignal): Promise<readonly Row[]> {
+  const { bin, remove } = installPacked()
+  const home = mkdtempSync(join(tmpdir(), 'devkit-bench-start-'))
+  try {
+    return measure(bin, { PATH: process.env['PATH'], HOME: home }, n, signal)
+  } finally {
+    remove()
+    rmSync(home, { recursive: true, force: true })
+  }
+}
+
+function measure(bin: string, env: NodeJS.ProcessEnv, n: number, signal: AbortSignal): readonly Row[] {
   const rows = [
     { id: 'node', what: 'node -e 0', args: ['-e', '0'], ms: [] as number[] },
     { id: 'version', what: 'devkit --version', args: [bin, '--version'], ms: [] as number[] },
