@@ -16,6 +16,7 @@ const kinds = [
 export class Live {
   readonly #objects = new Map<string, KubeObject>()
   readonly #listeners = new Set<() => void>()
+  readonly #listed = new Set<string>()
   readonly #failure: Promise<never>
 
   constructor(kube: Kube, namespace: string, scope: Scope) {
@@ -27,6 +28,7 @@ export class Live {
         for await (const event of kube.watch({ apiVersion, kind, namespace }, scope.signal)) {
           if (event.type === 'set') this.#objects.set(`${kind}/${event.object.metadata.name}`, event.object)
           else if (event.type === 'deleted') this.#objects.delete(`${kind}/${event.object.metadata.name}`)
+          else this.#listed.add(kind)
           for (const listener of this.#listeners) listener()
         }
       }
@@ -42,6 +44,11 @@ export class Live {
       })
       scope.defer(() => following)
     }
+  }
+
+  /** Whether everything of a kind that was there at the beginning is known: what is not, is not there. */
+  isListed(kind: string): boolean {
+    return this.#listed.has(kind)
   }
 
   /** `Kind/name` → object. */

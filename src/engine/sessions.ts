@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import { statusOf } from '../deploy/diagnosis/diagnosis.ts'
 import { delay } from '../lib/async.ts'
 import { DevkitError } from '../lib/errors.ts'
@@ -73,6 +74,7 @@ export class Sessions {
   #running: Running | undefined
   #following: Disposable | undefined
   #beating: Promise<unknown> | undefined
+  #pruned = false
 
   constructor(run: EngineRun, scope: Scope, help: Help) {
     this.#run = run
@@ -224,14 +226,36 @@ export class Sessions {
         synced.confirmed.add(id)
         this.#meet(synced, pod, id)
       }
-      if (containers.length === 0) continue
+      // a pod that is not known yet is not gone
+      if (!live.isListed('Pod')) continue
       for (const [id, { pod: name }] of synced.refs) {
         const pod = live.get(`Pod/${name}`)
         const now = pod && runningId(pod, synced.target.container)
         if (pod === undefined || (now !== undefined && now !== id && synced.confirmed.has(id))) this.#drop(synced, id)
       }
     }
+    this.#prune()
     this.#notify()
+  }
+
+  /** Forgets containers that went while nobody watched, once the pods are known. */
+  #prune(): void {
+    const { live, plan } = this.#state
+    if (this.#pruned || !live.isListed('Pod')) return
+    this.#pruned = true
+    const ids = live
+      .all('Pod')
+      .flatMap((pod) => statusOf(pod).containerStatuses ?? [])
+      .flatMap(({ containerID }) => containerID?.split('://').at(-1) ?? [])
+    const met = [...this.#services.values()].flatMap(({ refs, entering }) => [...refs.keys(), ...entering])
+    const known = new Set([...ids, ...met])
+    const { files } = this.#run.parts.host
+    const remove = async (): Promise<void> => {
+      for (const name of await files.namesIn(dirname(this.#ledgerFile('any'))))
+        if (!known.has(name.replace(/\.jsonl$/, '')))
+          await files.removeFile(ledgerFile(plan.directory, plan.namespace, name.replace(/\.jsonl$/, '')))
+    }
+    void remove().catch((thrown: unknown) => this.#tell(thrown))
   }
 
   /** A node tells that a container has started. */

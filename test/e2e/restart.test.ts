@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs'
+import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { app } from './tools/app.ts'
@@ -78,6 +78,9 @@ test('what changed while nobody watched is there when watch is: changed, new and
     expect(inContainer('ls', '/app/src')).toBe('made-by-the-app\npage.txt\n')
   })
   await watching(async (run) => expect(run.events.filter(({ type }) => type === 'synced')).toEqual([]))
+  // of containers that are gone nothing is remembered
+  const remembered = readdirSync(join(rig.directory, '.devkit/containers/t-restart'))
+  expect(remembered).toEqual(containers().map(({ containerID }) => `${containerID.replace('containerd://', '')}.jsonl`))
 })
 
 test('a devkit that was killed in the middle leaves nothing that the next one takes for right', async () => {
