@@ -133,6 +133,8 @@ export class Sessions {
       signal.throwIfAborted()
       const synced = this.#services.get(service)
       if (!synced) return
+      // what changed before is looked at first
+      await synced.reading
       const changed = this.#nextChange(signal)
       const current = this.#containers(synced).every(({ id }) => synced.sessions.get(id)?.isCurrent)
       if (current) return

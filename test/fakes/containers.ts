@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs'
+import { fileHash, linkHash } from '../../src/lib/content.ts'
+import type { Ack, Batch, ContainerRef, Refusal, SyncSession, SyncTransport } from '../../src/sync/transport.ts'
+
+/** Containers in memory behind a sync transport: what each has, and what a test lets go wrong. */
+export class Containers implements SyncTransport {
+  readonly way = 'node stream'
+  /** By container id: path → content. */
+  readonly files = new Map<string, Map<string, string>>()
+  /** By container id: what a push waits for. */
+  readonly held = new Map<string, Promise<void>>()
+  /** Paths that are refused as full. */
+  readonly full = new Set<string>()
+  /** Lines told to supervisors. */
+  readonly told: string[] = []
+  /** Files that a supervisor has made, by path. */
+  readonly own = new Set<string>()
+  /** Batches that were pushed, by container id. */
+  readonly pushed: string[] = []
+
+  /** What a container has below a directory. */
+  of(id: string): Map<string, string> {
+    const files = this.files.get(id) ?? new Map<string, string>()
+    this.files.set(id, files)
+    return files
+  }
+
+  async open(): Promise<SyncSession> {
+    return {
+      push: (container, batch) => this.#push(container, batch),
+      probe: async ({ id }, targets) =>
+        targets.flatMap((target, index) => (this.of(id).has(target) || this.own.has(target) ? [] : [index])),
+      signal: async () => undefined,
+      tell: async (_, __, line) => {
+        this.told.push(line)
+        return true
+      },
+      closed: new Promise(() => undefined),
+      [Symbol.asyncDispose]: async () => undefined,
+    }
+  }
+
+  async #push({ id }: ContainerRef, { writes, deletes }: Batch): Promise<Ack> {
+    await this.held.get(id)
+    this.pushed.push(id)
+    const files = this.of(id)
+    for (const path of deletes) files.delete(path)
+    const sent = new Map<string, string>()
+    const refused: Refusal[] = []
+    for (const write of writes) {
+      if (this.full.has(write.target))
+        refused.push({ target: write.target, reason: 'no space', why: `${write.target}: it is full` })
+      else if (write.kind === 'file') {
+        const content = typeof write.source === 'string' ? readFileSync(write.source) : write.source
+        files.set(write.target, content.toString())
+        sent.set(write.target, fileHash(write.mode).update(content).digest('hex'))
+      } else if (write.kind === 'link') {
+        files.set(write.target, `-> ${write.to}`)
+        sent.set(write.target, linkHash(write.to))
+      }
+    }
+    return { files: sent.size, bytes: 0, deleted: deletes.length, sent, inPlace: [], kept: [], refused }
+  }
+}

@@ -1,0 +1,229 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Live } from '../../../src/deploy/live.ts'
+import type { EngineRun } from '../../../src/engine/environment.ts'
+import { Sessions } from '../../../src/engine/sessions.ts'
+import type { Running } from '../../../src/engine/up.ts'
+import { Bus } from '../../../src/events/bus.ts'
+import type { Event } from '../../../src/events/event.ts'
+import { openFiles } from '../../../src/host/hash-cache.ts'
+import type { Kube, KubeEvent } from '../../../src/kube/kube.ts'
+import { Inbox } from '../../../src/lib/async.ts'
+import type { KubeObject } from '../../../src/lib/objects.ts'
+import { Scope } from '../../../src/lib/scope.ts'
+import { ownDirectory, startedFile } from '../../../src/render/transforms/supervisor.ts'
+import { Containers } from '../../fakes/containers.ts'
+
+// A watch's sessions over containers in memory and a cluster that the test tells.
+
+let directory: string
+let scope: Scope
+let containers: Containers
+let events: Event[]
+let sessions: Sessions
+let wake: (() => void)[]
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'devkit-sessions-'))
+  mkdirSync(join(directory, 'src'))
+  save('page', 'one')
+  scope = new Scope()
+  containers = new Containers()
+  events = []
+  wake = []
+  const bus = new Bus()
+  bus.subscribe((event) => {
+    events.push(event)
+    for (const check of [...wake]) check()
+  })
+  const parts = {
+    tools: { transport: { node: containers, exec: containers } },
+    host: { files: openFiles(), engine: async () => ({ image: async () => undefined }) },
+  }
+  sessions = new Sessions({ bus, signal: scope.signal, parts } as unknown as EngineRun, scope, {
+    rebuild: () => undefined,
+    bringUp: () => undefined,
+  })
+})
+
+afterEach(async () => {
+  await scope.close()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+const save = (name: string, text: string): string => {
+  const path = join(directory, 'src', name)
+  writeFileSync(path, text)
+  return path
+}
+
+/** Waits until it holds; looks after each event. */
+function until(holds: () => boolean): Promise<void> {
+  return new Promise((resolve) => {
+    const check = (): void => {
+      if (!holds()) return
+      wake = wake.filter((other) => other !== check)
+      resolve()
+    }
+    wake.push(check)
+    check()
+  })
+}
+const times = (type: Event['type']): number => events.filter((event) => event.type === type).length
+
+/** The namespace as a test tells it. */
+class Cluster {
+  readonly #inboxes = new Map<string, Inbox<KubeEvent>>()
+  readonly #kube = { watch: ({ kind }: { kind: string }, signal: AbortSignal) => this.#follow(kind, signal) } as unknown as Kube
+  readonly live = new Live(this.#kube, 'shop', scope.child())
+
+  tell(kind: string, ...told: readonly KubeEvent[]): void {
+    this.#inbox(kind).push(...told)
+  }
+
+  /** Resolves when all that was told has been taken in. */
+  async seen(name: string): Promise<void> {
+    await this.live.until(() => this.live.get(name), AbortSignal.timeout(5000))
+  }
+
+  attach(restart: 'none' | 'process' = 'none'): void {
+    const service = {
+      name: 'web',
+      image: 'x/web',
+      build: undefined,
+      sync: [{ from: 'src', to: '/app', ignore: [], restart, run: [] }],
+      ports: [],
+      dependsOn: [],
+    }
+    const plan = {
+      directory,
+      namespace: 'shop',
+      ignore: [],
+      services: [service],
+      profile: { supervise: true },
+      profileName: 'dev',
+    }
+    const source = { manifests: [], targets: new Map([['web', { workload: 'Deployment/web', container: 'web' }]]) }
+    sessions.attach({ plan, source, cluster: { nodes: ['node'] }, kube: this.#kube, live: this.live } as unknown as Running)
+  }
+
+  #inbox(kind: string): Inbox<KubeEvent> {
+    const inbox = this.#inboxes.get(kind) ?? new Inbox<KubeEvent>()
+    this.#inboxes.set(kind, inbox)
+    return inbox
+  }
+
+  async *#follow(kind: string, signal: AbortSignal): AsyncIterable<KubeEvent> {
+    while (!signal.aborted)
+      yield* await this.#inbox(kind)
+        .take(signal)
+        .catch(() => [])
+  }
+}
+
+const deployment: KubeObject = {
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'web' },
+  spec: { selector: { matchLabels: { app: 'web' } } },
+}
+const pod = (name: string, command?: readonly string[]): KubeEvent => ({
+  type: 'set',
+  object: {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: 'shop', labels: { app: 'web' } },
+    spec: { nodeName: 'node', containers: [{ name: 'web', image: 'x/web', ...(command && { command }) }] },
+    status: { containerStatuses: [{ name: 'web', containerID: `containerd://${name}-id`, state: { running: {} } }] },
+  } as unknown as KubeObject,
+})
+const supervised = ['/bin/sh', '-c', 'script', 'devkit', ownDirectory, '', 'python', 'app.py']
+
+function three(): Cluster {
+  const cluster = new Cluster()
+  cluster.tell('Deployment', { type: 'set', object: deployment })
+  cluster.tell('Pod', pod('a'), pod('b'), pod('c'), { type: 'synced' })
+  return cluster
+}
+const pages = (): readonly (string | undefined)[] => ['a', 'b', 'c'].map((name) => containers.of(`${name}-id`).get('/app/page'))
+
+test('every replica gets every save; a slow one delays no other', async () => {
+  three().attach()
+  await until(() => times('synced') === 3)
+  const slow = Promise.withResolvers<void>()
+  containers.held.set('b-id', slow.promise)
+  sessions.changed('web', [save('page', 'two')], Date.now())
+  await until(() => times('synced') === 5)
+  expect(pages()).toEqual(['two', 'one', 'two'])
+  slow.resolve()
+  await sessions.synced('web', scope.signal)
+  expect(pages()).toEqual(['two', 'two', 'two'])
+})
+
+test('a new view of the cluster that knows only some pods yet makes nobody forget what the others have', async () => {
+  three().attach()
+  await until(() => times('synced') === 3)
+  sessions.changed('web', [save('page', 'two')], Date.now())
+  await until(() => times('synced') === 6)
+  const pushes = containers.pushed.length
+  const next = new Cluster()
+  next.attach()
+  next.tell('Deployment', { type: 'set', object: deployment })
+  next.tell('Pod', pod('a'))
+  await next.seen('Pod/a')
+  sessions.changed('web', [save('page', 'three')], Date.now())
+  await until(() => times('synced') === 9)
+  expect(pages()).toEqual(['three', 'three', 'three'])
+  next.tell('Pod', pod('b'), pod('c'), { type: 'synced' })
+  await next.seen('Pod/c')
+  await sessions.synced('web', scope.signal)
+  // the new view alone sent nothing
+  expect(containers.pushed.length - pushes).toBe(3)
+})
+
+test('saves during a restart lead to one more, not to many', async () => {
+  const cluster = new Cluster()
+  cluster.tell('Deployment', { type: 'set', object: deployment })
+  cluster.tell('Pod', pod('a', supervised), { type: 'synced' })
+  containers.of('a-id').set('/app/page', 'one')
+  cluster.attach('process')
+  const restarts = (): readonly string[] => containers.told.filter((line) => line.startsWith('restart '))
+  const runs = (line = ''): unknown => containers.own.add(startedFile(line.replace('restart ', '')))
+  // the first difference: its program may have read what was there before
+  await until(() => times('synced') === 1)
+  await expect.poll(restarts).toHaveLength(1)
+  for (const text of ['two', 'three', 'four', 'five']) {
+    const before = times('synced')
+    sessions.changed('web', [save('page', text)], Date.now())
+    await until(() => times('synced') > before)
+  }
+  expect(restarts()).toHaveLength(1)
+  runs(restarts()[0])
+  await expect.poll(restarts).toHaveLength(2)
+  runs(restarts()[1])
+  await sessions.synced('web', scope.signal)
+  expect(restarts()).toHaveLength(2)
+  expect(times('restarted')).toBe(2)
+  expect(containers.of('a-id').get('/app/page')).toBe('five')
+})
+
+test('what is refused is told once, tried again by itself, and told as resolved', async () => {
+  containers.full.add('/app/big')
+  save('big', 'x')
+  three().attach()
+  await until(() => times('problem') === 3)
+  expect(pages()).toEqual(['one', 'one', 'one'])
+  sessions.changed('web', [save('big', 'y')], Date.now())
+  await sessions.synced('web', scope.signal)
+  expect(times('problem')).toBe(3)
+  expect(events.find(({ type }) => type === 'problem')).toMatchObject({
+    code: 'SYNC-104',
+    service: 'web',
+    message: expect.stringContaining('/app/big'),
+  })
+  containers.full.clear()
+  await until(() => times('problem.resolved') === 3)
+  expect(containers.of('b-id').get('/app/big')).toBe('y')
+})
