@@ -19,6 +19,8 @@ import { buildImage, imageFile, type Running, runningRepository, targetOf, up } 
 /** What time may mend: tried again without a save. */
 const passing = ['ENGINE-101', 'ENGINE-103', 'CLUSTER-104', 'APPLY-104', 'IMAGE-101', 'PORT-101']
 const retryMs = 3000
+/** So long a build or a rollout waits for more of the same burst, e.g. of a branch switch, in ms. */
+const settleMs = 100
 
 /** Why a piece of work was ended: a newer change made it pointless. */
 class Overtaken extends Error {}
@@ -144,6 +146,7 @@ export class Upkeep {
     this.#builds.set(name, abort)
     try {
       const signal = AbortSignal.any([this.#scope.signal, abort.signal])
+      await delay(settleMs, signal)
       const image = await buildImage(this.#plan, service, { ...this.#run, signal })
       const same = this.#images.get(repository)?.reference === image.reference
       this.#images.set(repository, image)
@@ -162,7 +165,7 @@ export class Upkeep {
   async #turns(): Promise<void> {
     while (this.#wanted && !this.#scope.signal.aborted) {
       this.#wanted = false
-      const turn = { abort: new AbortController(), clusterIsThere: false }
+      const turn = { abort: new AbortController(), clusterIsThere: this.#complete }
       this.#turn = turn
       using _ = this.#run.bus.subscribe((event) => {
         if (event.type !== 'step.finished' || event.step !== 'cluster') return
@@ -170,6 +173,8 @@ export class Upkeep {
         if (this.#wanted) this.#overtake()
       })
       try {
+        if (this.#complete) await delay(settleMs, AbortSignal.any([this.#scope.signal, turn.abort.signal]))
+        turn.clusterIsThere = false
         await this.#up(turn.abort.signal)
         this.#failed = false
         this.#complete = true
