@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { appendFile, lstat, mkdir, readdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { DevkitError, messageOf } from '../lib/errors.ts'
 
 /** What is at a path, without its content. */
 export type Entry =
@@ -64,15 +65,25 @@ export async function readJson<T>(file: string): Promise<T | undefined> {
   }
 }
 
-/** Writes the file whole or not at all; directories and file are the user's alone. */
+/** Writes the file whole or not at all; directories and file are the user's alone. @throws CONFIG-202 */
 export async function writePrivate(file: string, text: string): Promise<void> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
   const part = `${file}.${randomUUID()}.part`
   try {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 })
     await writeFile(part, text, { mode: 0o600 })
     await rename(part, file)
   } catch (cause) {
-    await rm(part, { force: true })
-    throw cause
+    // a directory that cannot be made has no part in it either
+    await rm(part, { force: true }).catch(() => undefined)
+    throw unwritable(dirname(file), cause)
   }
+}
+
+/** The problem of a directory of devkit's own that cannot be written: CONFIG-202. */
+export function unwritable(directory: string, cause: unknown): DevkitError {
+  return new DevkitError('CONFIG-202', {
+    message: `devkit cannot write to ${directory}: ${messageOf(cause)}.`,
+    hint: 'Make room there, or give yourself the right to write it; XDG_STATE_HOME names another directory for devkit’s state.',
+    cause,
+  })
 }

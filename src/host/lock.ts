@@ -4,7 +4,7 @@ import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { messageOf } from '../lib/errors.ts'
+import { unwritable } from './files.ts'
 import type { LockHolder, TakeLock } from './host.ts'
 
 /** Longest path of a socket that macOS takes; Linux has 107. https://man.freebsd.org/cgi/man.cgi?query=unix&sektion=4 */
@@ -63,7 +63,7 @@ async function placeFor(directory: string): Promise<string> {
       await rm(probe, { force: true })
     }
   }
-  throw new Error(`no lock can be made in ${directory}: ${messageOf(last)}`, { cause: last })
+  throw unwritable(directory, last)
 }
 
 interface Claim {
