@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { UserConfig } from '../../src/config/schema.ts'
@@ -42,6 +42,8 @@ type Mutable<T> = T extends readonly (infer Item)[]
     ? { -readonly [key in keyof T]: Mutable<T[key]> }
     : T
 
+const [flagshipImages, benchImages] = ['registry.example.com/guestbook/', 'registry.example.com/bench/']
+
 export const say = (line: string): void => void process.stderr.write(`${line}\n`)
 
 /** Brings the lab up, packs and installs the program. */
@@ -78,6 +80,9 @@ export async function openStand(signal: AbortSignal): Promise<Stand> {
     copyFlagship: (name, more) => {
       const directory = join(scratch, name)
       cpSync(join(root, 'examples/django'), join(directory, 'examples/django'), { recursive: true })
+      // images of its own: those of a demo or a test on this machine must not go with them, nor they with those
+      for (const file of ['db', 'migrate', 'web'].map((manifest) => join(directory, `examples/django/k8s/${manifest}.yaml`)))
+        writeFileSync(file, readFileSync(file, 'utf8').replaceAll(flagshipImages, benchImages))
       for (let file = 0; file < more; file++) {
         const folder = join(directory, 'examples/django/web/src/more', String(Math.floor(file / 100)))
         if (file % 100 === 0) mkdirSync(folder, { recursive: true })
@@ -86,7 +91,7 @@ export async function openStand(signal: AbortSignal): Promise<Stand> {
       return directory
     },
     writeConfig: (directory, change) => {
-      const config = structuredClone(flagship) as Mutable<UserConfig>
+      const config = JSON.parse(JSON.stringify(flagship).replaceAll(flagshipImages, benchImages)) as Mutable<UserConfig>
       change(config)
       projects.add(config.project)
       writeFileSync(join(directory, 'devkit.config.json'), `${JSON.stringify(config, undefined, 2)}\n`)
