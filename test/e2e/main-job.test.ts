@@ -64,17 +64,32 @@ test('what a visitor writes is in Postgres', async () => {
   expect(await page('It works')).toContain('Ada')
 })
 
+/** Lines of web's logs, those of the pods that fit. */
+const linesOf = (events: readonly AnyEvent[], fits: (pod: unknown) => boolean): string =>
+  events
+    .filter(({ type, service, pod }) => type === 'log' && service === 'web' && fits(pod))
+    .map(({ line }) => line)
+    .join('\n')
+
 test('under watch every sort of change arrives, a killed pod comes back with what was saved, and Ctrl-C ends at once', async () => {
   await using watch = rig.start(['watch'])
   await watch.next('action', ({ reason }) => String(reason).startsWith('watching'))
   // a save
   greet('Saved once')
-  expect(await watch.next('synced')).toMatchObject({ service: 'web', files: 1, deleted: 0 })
+  const saved = await watch.next('synced')
+  expect(saved).toMatchObject({ service: 'web', files: 1, deleted: 0 })
   await page('Saved once')
+  // what the program writes about it, and nothing from before the watch
+  await expect.poll(() => linesOf(watch.events, (pod) => pod === saved['pod']), { timeout: 30_000 }).toContain('Booting worker')
+  expect(linesOf(watch.events, () => true)).not.toContain('Starting gunicorn')
   // a pod that dies: the next one holds what was saved before it counts as ready
   rig.kubectl('delete', 'pod', '-l', 'app=web', '--wait=false')
   expect(await watch.next('synced')).toMatchObject({ service: 'web', files: 1 })
   await page('Saved once')
+  // its log is told from its first line
+  await expect
+    .poll(() => linesOf(watch.events, (pod) => pod !== saved['pod']), { timeout: 30_000 })
+    .toContain('Starting gunicorn')
   // the Dockerfile
   change('examples/django/web/Dockerfile', /$/, 'ENV ROLLED_OUT=1\n')
   await watch.next('action', (event) => event['do'] === 'rebuild')
