@@ -32,7 +32,13 @@ export async function openExec({ server, options }: ExecConnection, ref: ExecRef
   signal.throwIfAborted()
   const { WebSocket: Socket } = await import('ws')
   const url = new URL(`${server.replace(/^http/, 'ws')}${execPath(ref)}`)
-  const socket = new Socket(url, protocols, { ...options, perMessageDeflate: false, handshakeTimeout: 30_000 })
+  const socket = new Socket(url, protocols, {
+    ...options,
+    perMessageDeflate: false,
+    handshakeTimeout: 30_000,
+    // masks are for proxies that read along, which TLS has none of: all zero, nothing has to be masked
+    ...(server.startsWith('https:') && { generateMask: (mask: Buffer) => void mask.fill(0) }),
+  })
   const abort = (): void => socket.terminate()
   signal.addEventListener('abort', abort, { once: true })
   socket.once('close', () => signal.removeEventListener('abort', abort))
@@ -133,12 +139,22 @@ class Channels {
       if (socket.readyState === socket.OPEN) socket.send(message, { binary: true }, (error) => done(error))
       else done(new Error('the stream has ended'))
     }
+    // one message is on its way at a time, so they share their memory: a new piece for each would pile up until it is collected
+    let room = Buffer.alloc(0)
+    const framed = (chunks: readonly Buffer[]): Buffer => {
+      const length = chunks.reduce((sum, chunk) => sum + chunk.length, 1)
+      if (room.length < length) room = Buffer.alloc(length)
+      room[0] = stdin
+      let at = 1
+      for (const chunk of chunks) at += chunk.copy(room, at)
+      return room.subarray(0, length)
+    }
     const input = new Writable({
       highWaterMark: 1024 * 1024,
       decodeStrings: true,
-      write: (chunk: Buffer, _encoding, done) => send(Buffer.concat([Buffer.of(stdin), chunk]), done),
+      write: (chunk: Buffer, _encoding, done) => send(framed([chunk]), done),
       // what was written together goes as one message, up to what every server takes
-      writev: (chunks, done) => send(Buffer.concat([Buffer.of(stdin), ...chunks.map(({ chunk }) => chunk as Buffer)]), done),
+      writev: (chunks, done) => send(framed(chunks.map(({ chunk }) => chunk as Buffer)), done),
       final: (done) => (canHalfClose ? send(Buffer.of(halfClose, stdin), done) : done()),
     })
     // told by `ended`
