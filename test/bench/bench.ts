@@ -69,7 +69,9 @@ try {
   report(measured.map(figureOf), wrong)
   if (wrong.length > 0) process.exitCode = 1
 } catch (thrown) {
-  say(thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown))
+  // when the clearing up failed too, what went wrong first is what counts
+  for (const one of thrown instanceof SuppressedError ? [thrown.suppressed, thrown.error] : [thrown])
+    say(one instanceof Error ? (one.stack ?? one.message) : String(one))
   process.exitCode = interrupt.signal.aborted ? 130 : 1
 }
 

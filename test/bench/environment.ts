@@ -68,7 +68,12 @@ export class Bench {
   async watching(args: readonly string[], work: () => Promise<void>): Promise<void> {
     await using run = await this.watch(args)
     this.#run = run
-    await work()
+    try {
+      await work()
+    } catch (thrown) {
+      for (const event of run.events.slice(-12)) say(JSON.stringify(event).slice(0, 300))
+      throw thrown
+    }
     this.#run = undefined
     run.kill('SIGINT')
     await run.exited
