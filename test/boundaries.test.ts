@@ -13,7 +13,7 @@ const rooms: Readonly<
   config: { rooms: ['lib'], packages: ['valibot', 'yaml'] },
   plan: { rooms: ['lib', 'config'] },
   events: { rooms: ['lib'], packages: ['valibot'] },
-  host: { rooms: ['lib'], packages: ['execa', 'dockerode'] },
+  host: { rooms: ['lib'], packages: ['execa', 'dockerode', 'chokidar'] },
   kube: { rooms: ['lib'], packages: ['@kubernetes/client-node', 'undici', 'ws'] },
   cluster: { rooms: ['lib'], types: ['config', 'host', 'kube'], packages: ['yaml'] },
   build: { rooms: ['lib'], types: ['config', 'host', 'kube'], packages: [] },

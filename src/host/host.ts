@@ -164,8 +164,6 @@ export interface WatchOptions {
   readonly never: RegExp
   /** Told once when the machine gives no more watches (SYNC-103): what is not covered is polled. */
   readonly warn: (problem: DevkitError) => void
-  /** One watch per root in place of one per directory; default: where the system has it (macOS, Windows). */
-  readonly recursive?: boolean
 }
 
 /** A watch whose roots are all covered. */

@@ -1,6 +1,7 @@
-import { type FSWatcher, lstatSync, readdirSync, type Stats, statSync, watch } from 'node:fs'
+import { lstatSync, readdirSync, type Stats, statSync } from 'node:fs'
 import { basename, dirname, join, sep } from 'node:path'
 import { type Ignores, ignoring, takesBackIn } from '../lib/ignore.ts'
+import { DirectoryEvents } from './directory-events.ts'
 import type { WatchRoot } from './host.ts'
 
 /** In a directory's table: the name is a directory. Files have a positive number, see `signatureOf`. */
@@ -15,7 +16,7 @@ interface Directory {
   readonly entries: Map<string, number>
   /** The names that matter in a directory that is only watched for them; undefined: all. */
   only: Set<string> | undefined
-  handle: FSWatcher | undefined
+  handle: Disposable | undefined
   /** No watch could be had: it is looked at again and again. */
   polled: boolean
 }
@@ -35,20 +36,18 @@ export interface Listener {
  * What is below the roots, and a watch on each of its directories. Events are hints, the table is the truth: a name that something happened to is
  * looked at and compared, and so can be a whole tree of which events were lost.
  *
- * One watch and one small table per directory, a number per file: a watch per file, as libraries keep it, costs ten times the memory.
+ * One watch and one small table per directory, a number per file.
  */
 export class Snapshot {
   readonly #directories = new Map<string, Directory>()
   readonly #never: RegExp
   readonly #listen: Listener
-  /** One watch for a whole root, where the system has it. */
-  readonly #recursive: boolean
+  readonly #events = new DirectoryEvents((directory, name) => this.#stirred(directory, name))
   #roots: readonly { readonly path: string; readonly ignore: readonly { readonly base: string; readonly ignores: Ignores }[] }[] =
     []
 
-  constructor(never: RegExp, recursive: boolean, listen: Listener) {
+  constructor(never: RegExp, listen: Listener) {
     this.#never = never
-    this.#recursive = recursive
     this.#listen = listen
   }
 
@@ -135,11 +134,6 @@ export class Snapshot {
     return found
   }
 
-  close(): void {
-    for (const directory of this.#directories.values()) directory.handle?.close()
-    this.#directories.clear()
-  }
-
   /** Takes a directory and all below it into the table; every path goes to `found`. */
   #enter(path: string, stats: Stats, found: string[]): void {
     const directory: Directory = {
@@ -152,7 +146,7 @@ export class Snapshot {
     }
     this.#directories.set(path, directory)
     // before its names are read: what comes meanwhile is told twice rather than never
-    if (!this.#recursive || this.#isRoot(path)) this.#watch(directory)
+    this.#watch(directory)
     found.push(path)
     for (const name of namesIn(path)) this.look(path, name, false, found)
   }
@@ -185,12 +179,7 @@ export class Snapshot {
 
   #watch(directory: Directory): void {
     try {
-      const handle = watch(directory.path, { persistent: true, recursive: this.#recursive && !directory.only }, (_, name) =>
-        this.#stirred(directory, name),
-      )
-      // what removes the directory is seen by its parent
-      handle.on('error', () => undefined)
-      directory.handle = handle
+      directory.handle = this.#events.open(directory.path)
       directory.polled = false
     } catch (cause) {
       const { code = '', message } = cause as NodeJS.ErrnoException
@@ -200,25 +189,17 @@ export class Snapshot {
     }
   }
 
-  #stirred(directory: Directory, name: string | null): void {
-    if (name === null) {
-      for (const each of new Set([...namesIn(directory.path), ...directory.entries.keys()]))
-        this.#listen.stirred(directory.path, each)
-      return
-    }
-    // a recursive watch tells a path: the deepest directory that is known of it is where to look
-    let parent = directory.path
-    const names = name.split(sep)
-    while (names.length > 1 && this.#directories.has(join(parent, names[0] ?? ''))) parent = join(parent, names.shift() ?? '')
-    const [first = ''] = names
-    const known = this.#directories.get(parent)
-    if (known && (known.entries.has(first) || this.#relevant(known, first))) this.#listen.stirred(parent, first)
+  #stirred(path: string, name: string | null): void {
+    const known = this.#directories.get(path)
+    if (!known) return
+    for (const each of name === null ? new Set([...namesIn(path), ...known.entries.keys()]) : [name])
+      if (known.entries.has(each) || this.#relevant(known, each)) this.#listen.stirred(path, each)
   }
 
   /** Forgets a directory and all below it; every path goes to `found`. */
   #forget(directory: Directory | undefined, found: string[]): void {
     if (!directory) return
-    directory.handle?.close()
+    directory.handle?.[Symbol.dispose]()
     this.#directories.delete(directory.path)
     found.push(directory.path)
     for (const [name, entry] of directory.entries) {

@@ -1,4 +1,3 @@
-import { platform } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { Snapshot } from './snapshot.ts'
 import type { WatchNews, WatchOrder, WatchStart } from './watch.ts'
@@ -21,7 +20,7 @@ const pollShare = 1 / 20
 /** Longest slice of a comparison, in ms: a save must not wait behind it. */
 const sliceMs = 4
 
-const { never, recursive } = workerData as WatchStart
+const { never } = workerData as WatchStart
 const tell = (news: WatchNews): void => parentPort?.postMessage(news)
 
 /** Names that something happened to, by directory: when it first did. */
@@ -32,7 +31,7 @@ let firstEvent = 0
 let timer: NodeJS.Timeout | undefined
 let refusals = 0
 
-const snapshot = new Snapshot(new RegExp(never), recursive ?? ['darwin', 'win32'].includes(platform()), {
+const snapshot = new Snapshot(new RegExp(never), {
   stirred: (directory, name) => {
     const now = Date.now()
     if (count === 0) firstEvent = now

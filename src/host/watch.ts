@@ -6,7 +6,6 @@ import type { FileBatch, FileWatch, WatchOptions, WatchRoot } from './host.ts'
 /** What the worker begins with. */
 export interface WatchStart {
   readonly never: string
-  readonly recursive: boolean | undefined
 }
 /** What the worker is asked. */
 export type WatchOrder =
@@ -19,13 +18,14 @@ export type WatchNews =
   | ({ readonly type: 'batch' } & FileBatch)
   | { readonly type: 'refused'; readonly code: string; readonly message: string }
 
-/** A watch in a worker thread: a busy main thread would make the kernel's queue overflow, and events be lost without a word. */
+/** chokidar in a worker thread: a busy main thread would make the kernel's queue overflow, and events be lost without a word. */
 export async function watchFiles(roots: readonly WatchRoot[], options: WatchOptions, signal: AbortSignal): Promise<FileWatch> {
-  const { never, warn, recursive } = options
+  const { never, warn } = options
   const inbox = new Inbox<FileBatch>()
-  const start: WatchStart = { never: never.source, recursive }
+  const start: WatchStart = { never: never.source }
   const file = new URL(import.meta.url.endsWith('.ts') ? './watch-worker.ts' : './watch-worker.js', import.meta.url)
-  const worker = new Worker(file, { workerData: start, execArgv: [], resourceLimits: { maxYoungGenerationSizeMb: 4 } })
+  // no variables: some of them would turn chokidar into a poller
+  const worker = new Worker(file, { workerData: start, env: {}, execArgv: [], resourceLimits: { maxYoungGenerationSizeMb: 4 } })
   const failure = new AbortController()
   const either = AbortSignal.any([signal, failure.signal])
   const waiting: { readonly type: WatchNews['type']; readonly resolve: () => void }[] = []
