@@ -83,6 +83,10 @@ export async function openStand(signal: AbortSignal): Promise<Stand> {
       // images of its own: those of a demo or a test on this machine must not go with them, nor they with those
       for (const file of ['db', 'migrate', 'web'].map((manifest) => join(directory, `examples/django/k8s/${manifest}.yaml`)))
         writeFileSync(file, readFileSync(file, 'utf8').replaceAll(flagshipImages, benchImages))
+      // through the API files are written by the container's user, who owns nothing of what COPY brings
+      const dockerfile = join(directory, 'examples/django/web/Dockerfile')
+      const owned = 'COPY --chown=10001 src /app/src\nRUN chown 10001 /app/src'
+      writeFileSync(dockerfile, readFileSync(dockerfile, 'utf8').replace('COPY src /app/src', owned))
       for (let file = 0; file < more; file++) {
         const folder = join(directory, 'examples/django/web/src/more', String(Math.floor(file / 100)))
         if (file % 100 === 0) mkdirSync(folder, { recursive: true })
