@@ -9,8 +9,10 @@ export class Containers implements SyncTransport {
   readonly files = new Map<string, Map<string, string>>()
   /** By container id: what a push waits for. */
   readonly held = new Map<string, Promise<void>>()
-  /** Paths that are refused as full. */
-  readonly full = new Set<string>()
+  /** Paths that are refused, and why. */
+  readonly refusing = new Map<string, Refusal['reason']>()
+  /** Directories that stay when they are to go: the program made something in them. */
+  readonly keeping = new Set<string>()
   /** Lines told to supervisors. */
   readonly told: string[] = []
   /** Files that a supervisor has made, by path. */
@@ -44,12 +46,13 @@ export class Containers implements SyncTransport {
     await this.held.get(id)
     this.pushed.push(id)
     const files = this.of(id)
+    const kept = deletes.filter((path) => this.keeping.has(path))
     for (const path of deletes) files.delete(path)
     const sent = new Map<string, string>()
     const refused: Refusal[] = []
     for (const write of writes) {
-      if (this.full.has(write.target))
-        refused.push({ target: write.target, reason: 'no space', why: `${write.target}: it is full` })
+      const reason = this.refusing.get(write.target)
+      if (reason) refused.push({ target: write.target, reason, why: `${write.target}: ${reason}` })
       else if (write.kind === 'file') {
         const content = typeof write.source === 'string' ? readFileSync(write.source) : write.source
         files.set(write.target, content.toString())
@@ -59,6 +62,6 @@ export class Containers implements SyncTransport {
         sent.set(write.target, linkHash(write.to))
       }
     }
-    return { files: sent.size, bytes: 0, deleted: deletes.length, sent, inPlace: [], kept: [], refused }
+    return { files: sent.size, bytes: 0, deleted: deletes.length - kept.length, sent, inPlace: [], kept, refused }
   }
 }

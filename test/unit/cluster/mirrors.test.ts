@@ -26,11 +26,18 @@ test.each([
   expect(text.includes('override_path = true')).toBe(override)
 })
 
-/** Ensures a cluster of two nodes as often as `outcomes` says, each time with these mirrors; what each node was asked to run. */
-async function ensured(...runs: readonly { outcome: EnsuredCluster['outcome']; mirrors: Record<string, string> }[]) {
+interface EnsureRun {
+  readonly outcome: EnsuredCluster['outcome']
+  readonly mirrors: Record<string, string>
+  /** What a node says to be refused; nothing when it takes what it is given. */
+  readonly refusal?: string
+}
+
+/** Ensures a cluster of two nodes as often as `runs` says, each time with these mirrors; what each node was asked to run. */
+async function ensured(...runs: readonly EnsureRun[]) {
   const asked: string[][] = []
   const outcomes: string[] = []
-  for (const { outcome, mirrors } of runs) {
+  for (const { outcome, mirrors, refusal } of runs) {
     const nodes: string[] = []
     asked.push(nodes)
     const cluster = { name: 'devkit-shop', kubeconfig: '', nodes: ['one', 'two'] }
@@ -42,7 +49,7 @@ async function ensured(...runs: readonly { outcome: EnsuredCluster['outcome']; m
           .filter((_, index) => index % 2 === 0)
           .join()}`,
       )
-      return { exitCode: 0, stdout: '', stderr: '' }
+      return refusal === undefined ? { exitCode: 0, stdout: '', stderr: '' } : { exitCode: 1, stdout: '', stderr: refusal }
     }
     const engine = async (): Promise<Engine> => ({ run }) as Engine
     const parts = { engine, files, stateDirectory, mirrors }
@@ -74,4 +81,16 @@ test('a cluster that is made anew has none of what the one before it had', async
     ['one: docker.io,_default', 'two: docker.io,_default'],
   ])
   expect(outcomes).toEqual(['created', 'created'])
+})
+
+test('a node that does not take them is told, with what it said, and is asked again by the next run', async () => {
+  const mirrors = { 'docker.io': 'https://mirror.example.com' }
+  const refusal = "mkdir: cannot create directory '/etc/containerd/certs.d': Read-only file system"
+  await expect(ensured({ outcome: 'unchanged', mirrors, refusal })).rejects.toMatchObject({
+    code: 'CLUSTER-110',
+    message: expect.stringContaining('The node one of devkit-shop'),
+    detail: refusal,
+  })
+  const { asked, outcomes } = await ensured({ outcome: 'unchanged', mirrors })
+  expect({ asked, outcomes }).toEqual({ asked: [['one: docker.io', 'two: docker.io']], outcomes: ['configured'] })
 })

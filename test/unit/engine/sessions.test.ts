@@ -209,8 +209,11 @@ test('saves during a restart lead to one more, not to many', async () => {
   expect(containers.of('a-id').get('/app/page')).toBe('five')
 })
 
-test('what is refused is told once, tried again by itself, and told as resolved', async () => {
-  containers.full.add('/app/big')
+test.each([
+  ['no space', 'SYNC-104'],
+  ['no permission', 'SYNC-106'],
+] as const)('what is refused for %s is told once, tried again by itself, and told as resolved', async (reason, code) => {
+  containers.refusing.set('/app/big', reason)
   save('big', 'x')
   three().attach()
   await until(() => times('problem') === 3)
@@ -219,11 +222,33 @@ test('what is refused is told once, tried again by itself, and told as resolved'
   await sessions.synced('web', scope.signal)
   expect(times('problem')).toBe(3)
   expect(events.find(({ type }) => type === 'problem')).toMatchObject({
-    code: 'SYNC-104',
+    code,
+    severity: 'failure',
     service: 'web',
     message: expect.stringContaining('/app/big'),
   })
-  containers.full.clear()
+  containers.refusing.clear()
   await until(() => times('problem.resolved') === 3)
   expect(containers.of('b-id').get('/app/big')).toBe('y')
+})
+
+test('a removed directory that holds what the program made stays, which is told once', async () => {
+  mkdirSync(join(directory, 'src/uploads'))
+  save('uploads/mine', 'x')
+  three().attach()
+  await until(() => times('synced') === 3)
+  containers.keeping.add('/app/uploads')
+  rmSync(join(directory, 'src/uploads'), { recursive: true })
+  sessions.changed('web', [join(directory, 'src/uploads/mine'), join(directory, 'src/uploads')], Date.now())
+  await until(() => times('problem') === 3)
+  await sessions.synced('web', scope.signal)
+  expect(events.filter(({ type }) => type === 'problem')).toMatchObject(
+    Array.from({ length: 3 }, () => ({
+      code: 'SYNC-109',
+      severity: 'warning',
+      service: 'web',
+      message: expect.stringContaining('/app/uploads stays'),
+    })),
+  )
+  expect(containers.of('a-id').has('/app/uploads/mine')).toBe(false)
 })
