@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import * as v from 'valibot'
 import { DevkitError } from '../lib/errors.ts'
 
 /** The variables of the process that started devkit. */
@@ -44,7 +45,7 @@ export async function loadMachine(env: Env): Promise<Machine> {
       cause,
     })
   }
-  const settings = await parse(text, file)
+  const settings = parse(text, file)
   return {
     file,
     found: true,
@@ -56,8 +57,7 @@ export async function loadMachine(env: Env): Promise<Machine> {
   }
 }
 
-async function parse(text: string, file: string) {
-  const v = await import('valibot')
+function parse(text: string, file: string) {
   const some = v.pipe(v.string(), v.minLength(1))
   const registry = v.pipe(some, v.regex(/^(?:_default|[A-Za-z0-9.-]+(?::\d+)?)$/, 'HOST or HOST:PORT of a registry, or _default'))
   const mirror = v.pipe(
