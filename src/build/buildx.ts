@@ -86,8 +86,10 @@ async function checkContext(
 }
 
 /** Hash of all that decides what the image will be, 12 hex digits. */
-function fingerprint({ spec, repository }: BuildRequest, tree: ReadonlyMap<string, FileState>): string {
+function fingerprint({ spec, repository, project }: BuildRequest, tree: ReadonlyMap<string, FileState>): string {
   const inputs = [
+    // an image of its own for each project: `down` removes those of one
+    project,
     repository,
     spec.dockerfile,
     spec.target ?? '',

@@ -52,7 +52,7 @@ function machine(meanwhile: () => void) {
   const spec = { context: '.', dockerfile: 'Dockerfile', target: undefined, args: {}, rebuildOn: [] }
   const request: BuildRequest = { service: 'web', project: 'p', repository: 'r/web', directory, spec }
   const step = { signal: new AbortController().signal, say: () => undefined }
-  return { images, build: () => builder.build(request, step) }
+  return { images, build: (project = 'p') => builder.build({ ...request, project }, step) }
 }
 
 test('the same tree is built once; a touch changes nothing', async () => {
@@ -64,6 +64,14 @@ test('the same tree is built once; a touch changes nothing', async () => {
   expect([first.outcome, (await build()).outcome]).toEqual(['built', 'cached'])
   expect([...images.keys()]).toEqual([first.reference])
   expect(Object.keys(first.files)).toEqual(['Dockerfile', 'a'])
+})
+
+test('another project with the same files has an image of its own', async () => {
+  write('Dockerfile')
+  const { build, images } = machine(() => undefined)
+  const [one, other] = [await build('one'), await build('other')]
+  expect(new Set([one.reference, other.reference]).size).toBe(2)
+  expect([...images.keys()]).toEqual([one.reference, other.reference])
 })
 
 test('what changed while it was built is not claimed: its image has a name that no tree finds', async () => {
