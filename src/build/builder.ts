@@ -5,6 +5,8 @@ import type { Step } from '../lib/step.ts'
 export interface Builder {
   /** Looks whether what the build reads is there, before anything is touched. @throws BUILD-101, BUILD-103 */
   check(request: Pick<BuildRequest, 'service' | 'directory' | 'spec'>): Promise<void>
+  /** The name that a build of the tree as it is now has. No engine is asked. */
+  reference(request: BuildRequest): Promise<string>
   /** @throws BUILD-101 … BUILD-104 */
   build(request: BuildRequest, step: Step): Promise<BuiltImage>
 }

@@ -9,13 +9,17 @@ import { contextFiles } from './context.ts'
 export function buildx({ exec, engine, files }: Pick<Host, 'exec' | 'engine' | 'files'>): Builder {
   return {
     check: (request) => checkContext(request, join(request.directory, request.spec.context), files),
+    async reference(request) {
+      const { directory, spec } = request
+      return referenceOf(request, await contextFiles(join(directory, spec.context), spec.dockerfile, files))
+    },
     async build(request, step) {
       const { service, spec, repository, project } = request
       const context = join(request.directory, spec.context)
       await checkContext(request, context, files)
       const tree = await contextFiles(context, spec.dockerfile, files)
       step.signal.throwIfAborted()
-      const reference = `${repository}:devkit-${fingerprint(request, tree)}`
+      const reference = referenceOf(request, tree)
       const hashes = Object.fromEntries([...tree].map(([path, state]) => [path, state.hash]))
       const there = await (await engine()).image(reference)
       if (there) return { reference, id: there.id, outcome: 'cached', files: hashes }
@@ -83,6 +87,10 @@ async function checkContext(
       hint: `Write it, or name another as services.${service}.build.dockerfile.`,
       service,
     })
+}
+
+function referenceOf(request: BuildRequest, tree: ReadonlyMap<string, FileState>): string {
+  return `${request.repository}:devkit-${fingerprint(request, tree)}`
 }
 
 /** Hash of all that decides what the image will be, 12 hex digits. */

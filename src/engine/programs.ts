@@ -1,23 +1,24 @@
 import { join } from 'node:path'
+import type { Host } from '../host/host.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { Program } from '../render/transforms/supervisor.ts'
 import { repositoryOf } from '../render/transforms/transforms.ts'
-import type { EngineRun } from './environment.ts'
+import { ignoreOwnDirectory } from './environment.ts'
 
 /** What is known of an image, by its digest: looking into one takes the engine some 100 ms. */
 type Shells = Readonly<Record<string, boolean>>
 
 /**
  * What the images of the synced services run, where the profile has programs restart in place and the image has the shell that it takes.
- * `images`: repository → reference of what was built.
+ * `images`: repository → reference of what was built; what the engine does not have is left out.
  */
 export async function programsOf(
   plan: Plan,
   images: ReadonlyMap<string, { readonly reference: string }>,
-  run: EngineRun,
+  { host }: { readonly host: Pick<Host, 'engine' | 'files'> },
 ): Promise<ReadonlyMap<string, Program>> {
   if (plan.profile.supervise !== true) return new Map()
-  const { files, engine: openEngine } = run.parts.host
+  const { files, engine: openEngine } = host
   const file = join(plan.directory, '.devkit', 'shells.json')
   const known = (await files.readJson<Shells>(file)) ?? {}
   const shells: Record<string, boolean> = {}
@@ -31,6 +32,9 @@ export async function programsOf(
     shells[found.id] ??= known[found.id] ?? (await engine.imageHas(built.reference, '/bin/sh'))
     if (shells[found.id]) programs.set(name, { entrypoint: found.entrypoint, cmd: found.cmd })
   }
-  if (Object.keys(shells).some((id) => !(id in known))) await files.writePrivate(file, JSON.stringify(shells))
+  if (Object.keys(shells).some((id) => !(id in known))) {
+    await files.writePrivate(file, JSON.stringify(shells))
+    await ignoreOwnDirectory(plan, host)
+  }
   return programs
 }

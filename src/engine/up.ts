@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Image } from '../build/builder.ts'
+import type { BuildRequest, Image } from '../build/builder.ts'
 import type { Cluster, EnsuredCluster } from '../cluster/provider.ts'
 import type { ClusterSpec, ExistingSpec } from '../config/schema.ts'
 import { applyManifest, checkManifests, ownLabels } from '../deploy/apply.ts'
@@ -21,7 +21,15 @@ import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { servicePort } from '../render/references.ts'
 import { repositoryOf } from '../render/transforms/transforms.ts'
 import { providerOf } from '../toolbox.ts'
-import { aloneWithCluster, type EngineRun, heldBy, holdEnvironment, type Parts, releaseEnvironment } from './environment.ts'
+import {
+  aloneWithCluster,
+  type EngineRun,
+  heldBy,
+  holdEnvironment,
+  ignoreOwnDirectory,
+  type Parts,
+  releaseEnvironment,
+} from './environment.ts'
 import { programsOf } from './programs.ts'
 import { applyProfile, renderSource, type Source } from './render.ts'
 import { runStep } from './step.ts'
@@ -116,7 +124,7 @@ export async function up(plan: Plan, run: EngineRun, scope: Scope, options: UpOp
   const delivered = deliveryResult.value
   await holdEnvironment(plan, parts, true)
 
-  const wanted = applyProfile(plan, source, references(images), await programsOf(plan, images, run))
+  const wanted = applyProfile(plan, source, references(images), await programsOf(plan, images, parts))
   const forwards = provider.own ? await mapPorts(plan, ports, cluster, run) : []
   if (!provider.own) tellWays(plan, source, ports, run)
   const urls = Object.fromEntries(forwards.toReversed().map(({ service, url }) => [service, url]))
@@ -235,19 +243,23 @@ interface BuildOptions {
   readonly onImage: (repository: string, image: Image) => void
 }
 
-/** Builds every image that a service has a build for, once each. */
-async function buildImages(plan: Plan, run: EngineRun, { reuse, onImage }: BuildOptions): Promise<ReadonlyMap<string, Image>> {
-  const byRepository = new Map(
+/** Services with a build by the repository of their image: of several with one image the first. */
+export function builtServices(plan: Plan): ReadonlyMap<string, ServicePlan> {
+  return new Map(
     plan.services
       .flatMap((service) =>
         service.build && service.image !== undefined ? [[repositoryOf(service.image), service] as const] : [],
       )
       .toReversed(),
   )
+}
+
+/** Builds every image that a service has a build for, once each. */
+async function buildImages(plan: Plan, run: EngineRun, { reuse, onImage }: BuildOptions): Promise<ReadonlyMap<string, Image>> {
   const failed = new AbortController()
   const building = { ...run, signal: AbortSignal.any([run.signal, failed.signal]) }
   // two at a time: BuildKit shares its work, the laptop has other things to do
-  const built = await mapLimited([...byRepository], 2, async ([repository, service]) => {
+  const built = await mapLimited([...builtServices(plan)], 2, async ([repository, service]) => {
     try {
       const image = (await reuse(service)) ?? (await buildImage(plan, service, building))
       onImage(repository, image)
@@ -266,20 +278,24 @@ export function runningRepository({ cluster: { spec } }: Plan, image: string): s
   return 'existing' in spec && spec.existing.registry !== undefined ? inRegistry(spec.existing.registry, repository) : repository
 }
 
-/** Builds the image of one service and remembers what is in it. */
-export async function buildImage(plan: Plan, service: ServicePlan, run: EngineRun): Promise<Image> {
-  const { build, image, name } = service
+/** What the build of a service's image goes by. */
+export function buildRequest(plan: Plan, { build, image, name }: ServicePlan): BuildRequest {
   if (!build || image === undefined) throw new Error(`${name} has nothing to build`)
-  const request = {
+  return {
     service: name,
     project: plan.project,
     repository: runningRepository(plan, image),
     directory: plan.directory,
     spec: build,
   }
+}
+
+/** Builds the image of one service and remembers what is in it. */
+export async function buildImage(plan: Plan, service: ServicePlan, run: EngineRun): Promise<Image> {
+  const request = buildRequest(plan, service)
   const built = await runStep(
     run,
-    `build/${name}`,
+    `build/${service.name}`,
     (step) => run.parts.tools.builder.build(request, step),
     ({ outcome }) => outcome,
   )
@@ -287,18 +303,13 @@ export async function buildImage(plan: Plan, service: ServicePlan, run: EngineRu
   const list = imageFile(plan, built.reference)
   if (built.outcome === 'built' || !(await run.parts.host.files.exists(list)))
     await run.parts.host.files.writePrivate(list, JSON.stringify(files))
-  await ignoreOwnDirectory(plan, run.parts)
+  await ignoreOwnDirectory(plan, run.parts.host)
   return made
 }
 
 /** Where it is written down what an image holds: context path → hash. */
 export function imageFile({ directory }: Plan, reference: string): string {
   return join(directory, '.devkit', 'images', `${reference.replaceAll(/[^\w.-]/g, '_')}.json`)
-}
-
-async function ignoreOwnDirectory({ directory }: Plan, { host }: Parts): Promise<void> {
-  const file = join(directory, '.devkit', '.gitignore')
-  if (!(await host.files.exists(file))) await host.files.writePrivate(file, '*\n')
 }
 
 /** Brings images to the nodes one after the other, as they come: what two have in common is sent once. */

@@ -51,6 +51,15 @@ test('the program runs under the supervisor, and a second up leaves it alone', a
   const { code, problems } = await rig.end(['up'])
   expect({ code, problems }).toEqual({ code: 0, problems: [] })
   expect(inContainer('cat', '/proc/1/comm')).toBe('sh\n')
+  // what render shows is what runs
+  const { items } = JSON.parse(rig.text(['render', '--json']).stdout) as { items: { kind: string; spec: unknown }[] }
+  const live = JSON.parse(rig.kubectl('get', 'deployment', 'web', '-o', 'json')) as { spec: unknown }
+  const programOf = (spec: unknown): object => {
+    const { template } = spec as { template: { spec: { containers: { image: string; command: string[]; args: string[] }[] } } }
+    const [{ image, command, args } = {}] = template.spec.containers
+    return { image, command, args }
+  }
+  expect(programOf(items.find(({ kind }) => kind === 'Deployment')?.spec)).toEqual(programOf(live.spec))
   const production = rig.text(['render', '-p', 'production'])
   expect({ code: production.code, ours: /devkit/.test(production.stdout) }).toEqual({ code: 0, ours: false })
   const before = containers()

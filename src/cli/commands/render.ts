@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { applyProfile, renderSource } from '../../engine/render.ts'
+import { preview } from '../../engine/preview.ts'
+import { renderSource } from '../../engine/render.ts'
 import type { KubeObject } from '../../lib/objects.ts'
 import { directoryOf, type GlobalFlags, type Io, isJson } from '../io.ts'
 import { loadPlan, openParts } from '../parts.ts'
@@ -9,8 +10,10 @@ import { loadPlan, openParts } from '../parts.ts'
 export async function renderVerb(io: Io, flags: GlobalFlags & { readonly out?: string }): Promise<number> {
   const { plan } = await loadPlan(io, flags)
   const { stringify } = await import('yaml')
-  const source = await renderSource(plan, await openParts(io, 'render'), io)
-  const manifests = flags.profile === 'production' ? source.manifests : applyProfile(plan, source, new Map(), new Map())
+  const parts = await openParts(io, 'render')
+  const { manifests, notes } =
+    flags.profile === 'production' ? { ...(await renderSource(plan, parts, io)), notes: [] } : await preview(plan, parts, io)
+  if (flags.quiet !== true) for (const note of notes) io.stderr.write(`${note}\n`)
   const objects = manifests.map(({ object }) => object)
   const text = (object: KubeObject): string => stringify(object, { lineWidth: 0, aliasDuplicateObjects: false })
   if (flags.out !== undefined) {

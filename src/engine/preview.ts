@@ -1,0 +1,77 @@
+import { DevkitError } from '../lib/errors.ts'
+import { type Container, type Manifest, nameOf, podSpecOf } from '../lib/objects.ts'
+import type { Step } from '../lib/step.ts'
+import type { Plan, ServicePlan } from '../plan/plan.ts'
+import type { Program } from '../render/transforms/supervisor.ts'
+import { repositoryOf } from '../render/transforms/transforms.ts'
+import type { Parts } from './environment.ts'
+import { programsOf } from './programs.ts'
+import { applyProfile, renderSource, type Source } from './render.ts'
+import { buildRequest, builtServices, targetOf } from './up.ts'
+
+/** The manifests as `up` would apply them, as far as it can be told. */
+export interface Preview {
+  readonly manifests: readonly Manifest[]
+  /** What could not be told, a line each. */
+  readonly notes: readonly string[]
+}
+
+/**
+ * Renders what `up` would apply without making anything. What images run is known where the engine has them; it need not even answer.
+ * @throws RENDER-101 … RENDER-104, PLAN-104, PLAN-106, PLAN-107, BUILD-101, BUILD-103
+ */
+export async function preview(plan: Plan, parts: Pick<Parts, 'tools' | 'host'>, step: Pick<Step, 'signal'>): Promise<Preview> {
+  const source = await renderSource(plan, parts, step)
+  const images = new Map<string, { readonly reference: string }>()
+  for (const [repository, service] of builtServices(plan)) {
+    const request = buildRequest(plan, service)
+    await parts.tools.builder.check(request)
+    images.set(repository, { reference: await parts.tools.builder.reference(request) })
+  }
+  const there = await thoseThere(images, parts, step)
+  const programs = new Map(there && there.size > 0 ? await programsOf(plan, there, parts) : [])
+  const notes: string[] = []
+  for (const service of plan.services) {
+    const repository = service.image === undefined ? '' : repositoryOf(service.image)
+    if (plan.profile.supervise !== true || service.sync.length === 0 || !images.has(repository) || there?.has(repository))
+      continue
+    const why = there ? 'its image is not built yet' : 'no container engine answers'
+    const program = programWithoutImage(plan, source, service)
+    if (program) programs.set(service.name, program)
+    notes.push(
+      program
+        ? `${service.name}: ${why}: shown as if its image had /bin/sh, which a restart in place takes`
+        : `${service.name}: ${why}, so what it runs is not known: shown without the supervisor that restarts it in place`,
+    )
+  }
+  const references = new Map([...images].map(([repository, { reference }]) => [repository, reference]))
+  return { manifests: applyProfile(plan, source, references, programs), notes }
+}
+
+/** Those of the images that the engine has; undefined when no engine can be asked. */
+async function thoseThere<Image extends { readonly reference: string }>(
+  images: ReadonlyMap<string, Image>,
+  { host }: Pick<Parts, 'host'>,
+  { signal }: Pick<Step, 'signal'>,
+): Promise<ReadonlyMap<string, Image> | undefined> {
+  const there = new Map<string, Image>()
+  if (images.size === 0) return there
+  try {
+    const engine = await host.engine()
+    await engine.version(signal)
+    for (const [repository, image] of images) if (await engine.image(image.reference)) there.set(repository, image)
+    return there
+  } catch (thrown) {
+    if (thrown instanceof DevkitError && thrown.code.startsWith('ENGINE-')) return undefined
+    throw thrown
+  }
+}
+
+/** What a service runs where the manifest or the profile says so, whatever is in its image. */
+function programWithoutImage(plan: Plan, source: Source, service: ServicePlan): Program | undefined {
+  const { workload, container } = targetOf(source, service)
+  const manifest = source.manifests.find(({ object }) => nameOf(object) === workload)
+  const own: Container | undefined = manifest && podSpecOf(manifest.object)?.containers.find(({ name }) => name === container)
+  const said = plan.profile.services?.[service.name]?.command ?? own?.['command']
+  return said === undefined ? undefined : { entrypoint: [], cmd: [] }
+}
