@@ -124,6 +124,11 @@ export const profileSchema = v.strictObject({
   requests: v.optional(v.pipe(v.number(), v.minValue(0, 'from 0 to 1'), v.maxValue(1, 'from 0 to 1'))),
   /** Whether programs of synced services run under a supervisor, which restarts them in place. */
   supervise: v.optional(v.boolean()),
+  /**
+   * Whether a container that may not write its root (`readOnlyRootFilesystem`) gets a writable copy of what sync rules lead into. Only in
+   * clusters whose nodes cannot be entered: elsewhere files come in without it.
+   */
+  writable: v.optional(v.boolean()),
   services: v.optional(v.record(text, serviceOverlay)),
 })
 

@@ -4,9 +4,10 @@ import type { Files } from '../host/host.ts'
 import { gitIgnoreRules, ignoring } from '../lib/ignore.ts'
 import { type Container, type KubeObject, podSpecOf } from '../lib/objects.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
+import { isWritableCopy } from '../render/transforms/writable-copy.ts'
 import { ledgerFile, readLedger } from '../sync/ledger.ts'
 import { type Mapping, plainTarget, targetOf } from '../sync/mapping.ts'
-import { absent, Contents, shortHash } from '../sync/tree.ts'
+import { absent, Contents, shortHash, unknown } from '../sync/tree.ts'
 import { WorkingTree } from '../sync/working-tree.ts'
 import { imageFile } from './up.ts'
 
@@ -48,17 +49,29 @@ export async function imageContents(
   return contents
 }
 
-/** What of an image's content a container has: not what its volumes hide. */
-export function withoutVolumes(image: Contents, { paths }: WorkingTree, container: Container): Contents {
-  const mounts = ((container['volumeMounts'] as readonly { readonly mountPath: string }[] | undefined) ?? []).map(
-    ({ mountPath }) => plainTarget(mountPath),
-  )
+/**
+ * What of an image's content a container of the pod has: not what its volumes hide. A writable copy of the image's content is what the
+ * image has until a container of the pod ended; what that one left in it is not known.
+ */
+export function withoutVolumes(image: Contents, { paths }: WorkingTree, container: Container, pod: KubeObject): Contents {
+  // the innermost first: it is what is seen
+  const mounts = ((container['volumeMounts'] as readonly Mount[] | undefined) ?? [])
+    .map((mount) => ({ path: plainTarget(mount.mountPath), isCopy: isWritableCopy(mount) }))
+    .toSorted((a, b) => b.path.length - a.path.length)
+  const isFirst = statusOf(pod).containerStatuses?.find(({ name }) => name === container.name)?.restartCount === 0
   const contents = image.copy()
   for (let number = 0; number < paths.count; number++) {
     const name = paths.name(number)
-    if (mounts.some((mount) => name === mount || name.startsWith(`${mount}/`))) contents.set(number, absent)
+    const over = mounts.find(({ path }) => name === path || name.startsWith(`${path}/`))
+    if (over && !over.isCopy) contents.set(number, absent)
+    else if (over && !isFirst && image.get(number) !== absent) contents.set(number, unknown)
   }
   return contents
+}
+
+interface Mount {
+  readonly name: string
+  readonly mountPath: string
 }
 
 /** A container that does not have the working tree. */
@@ -84,7 +97,7 @@ export async function staleContainers(
     const id = runningId(pod, container)
     const spec = podSpecOf(pod)?.containers.find(({ name }) => name === container)
     if (id === undefined || !spec) continue
-    const has = withoutVolumes(await imageContents({ plan, service, tree }, spec.image ?? '', files), tree, spec)
+    const has = withoutVolumes(await imageContents({ plan, service, tree }, spec.image ?? '', files), tree, spec, pod)
     await readLedger(files, ledgerFile(plan.directory, plan.namespace, id), { tree, has })
     const differing = [...tree.wanted.differing(has)].length
     if (differing > 0) stale.push({ pod: pod.metadata.name, container, files: differing })

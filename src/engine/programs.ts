@@ -9,7 +9,7 @@ import { ignoreOwnDirectory } from './environment.ts'
 type Shells = Readonly<Record<string, boolean>>
 
 /**
- * What the images of the synced services run, where the profile has programs restart in place and the image has the shell that it takes.
+ * What the images of the synced services run, where the profile puts a shell to work in them and they have one.
  * `images`: repository → reference of what was built; what the engine does not have is left out.
  */
 export async function programsOf(
@@ -17,7 +17,7 @@ export async function programsOf(
   images: ReadonlyMap<string, { readonly reference: string }>,
   { host }: { readonly host: Pick<Host, 'engine' | 'files'> },
 ): Promise<ReadonlyMap<string, Program>> {
-  if (plan.profile.supervise !== true) return new Map()
+  if (plan.profile.supervise !== true && plan.profile.writable !== true) return new Map()
   const { files, engine: openEngine } = host
   const file = join(plan.directory, '.devkit', 'shells.json')
   const known = (await files.readJson<Shells>(file)) ?? {}

@@ -1,29 +1,54 @@
+import { join, posix } from 'node:path'
+import type { Files } from '../host/host.ts'
 import type { KubeObject, Manifest } from '../lib/objects.ts'
 import type { Step } from '../lib/step.ts'
-import type { Plan } from '../plan/plan.ts'
+import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { checkNamespaces, serviceTargets } from '../render/references.ts'
 import type { Program } from '../render/transforms/supervisor.ts'
 import { type ServiceTarget, transform } from '../render/transforms/transforms.ts'
+import { plainTarget } from '../sync/mapping.ts'
 import type { Parts } from './environment.ts'
 
 /** The manifests as the sources have them, and which workload each service is. Offline: no cluster is asked. */
 export interface Source {
   readonly manifests: readonly Manifest[]
   readonly targets: ReadonlyMap<string, ServiceTarget>
+  /** Service → the directories of its container that its sync rules lead into. */
+  readonly syncedInto: ReadonlyMap<string, readonly string[]>
 }
 
 /** @throws RENDER-101 … RENDER-104, PLAN-104, PLAN-106, PLAN-107 */
-export async function renderSource(plan: Plan, { tools }: Pick<Parts, 'tools'>, step: Pick<Step, 'signal'>): Promise<Source> {
+export async function renderSource(
+  plan: Plan,
+  { tools, host }: Pick<Parts, 'tools' | 'host'>,
+  step: Pick<Step, 'signal'>,
+): Promise<Source> {
   const rendered: Manifest[] = []
   for (const source of plan.sources) rendered.push(...(await tools.renderer.render(source, plan.directory, step)))
   checkNamespaces(rendered, plan.namespace)
-  return { manifests: rendered, targets: serviceTargets(rendered, plan.services) }
+  const syncedInto = plan.services.map(async (service) => [service.name, await directoriesOf(plan, service, host.files)] as const)
+  return {
+    manifests: rendered,
+    targets: serviceTargets(rendered, plan.services),
+    syncedInto: new Map(await Promise.all(syncedInto)),
+  }
 }
 
-/** The manifests as they are to be applied. `images` is empty where nothing was built, `programs` where nothing is to restart in place. */
+/** Where a rule leads; the directory of it where that is a file. */
+function directoriesOf({ directory }: Plan, { sync }: ServicePlan, files: Pick<Files, 'entryAt'>): Promise<readonly string[]> {
+  return Promise.all(
+    sync.map(async ({ from, to }) => {
+      const entry = await files.entryAt(join(directory, from))
+      const target = plainTarget(to)
+      return entry === undefined || entry.kind === 'directory' ? target : posix.dirname(target)
+    }),
+  )
+}
+
+/** The manifests as they are to be applied. `images` is empty where nothing was built, `programs` where nothing is known of images. */
 export function applyProfile(
   plan: Plan,
-  { manifests, targets }: Source,
+  { manifests, targets, syncedInto }: Source,
   images: ReadonlyMap<string, string>,
   programs: ReadonlyMap<string, Program>,
 ): readonly Manifest[] {
@@ -33,9 +58,16 @@ export function applyProfile(
     images,
     services: targets,
     programs,
+    // a copy takes a shell, which an image that is not known may not have
+    writable: needsCopies(plan) ? new Map([...syncedInto].filter(([service]) => programs.has(service))) : new Map(),
     gated: 'kind' in plan.cluster.spec && !forbidsHostPath(plan, manifests),
     clusterScoped,
   })
+}
+
+/** Whether files get into containers only by what the containers may write themselves. */
+function needsCopies({ profile, cluster: { spec } }: Plan): boolean {
+  return profile.writable === true && 'existing' in spec
 }
 
 /** Whether the environment's namespace takes no pod with a directory of the node. https://kubernetes.io/docs/concepts/security/pod-security-standards/ */

@@ -304,7 +304,7 @@ export class Sessions {
     const namespace = pod.metadata.namespace ?? this.#state.plan.namespace
     if (!container) return
     const [held, choices] = await Promise.all([
-      this.#heldBy(synced, container),
+      this.#heldBy(synced, container, pod),
       this.#choicesFor(synced, container),
       synced.reading,
     ])
@@ -347,12 +347,12 @@ export class Sessions {
   }
 
   /** What a container of the image holds at its beginning. */
-  async #heldBy({ tree, images, plan: service }: Synced, container: Container): Promise<Contents> {
+  async #heldBy({ tree, images, plan: service }: Synced, container: Container, pod: KubeObject): Promise<Contents> {
     const reference = container.image ?? ''
     const { plan } = this.#state
     const image = images.get(reference) ?? imageContents({ plan, service, tree }, reference, this.#run.parts.host.files)
     images.set(reference, image)
-    return withoutVolumes(await image, tree, container)
+    return withoutVolumes(await image, tree, container, pod)
   }
 
   async #choicesFor({ plan, tree }: Synced, container: Container): Promise<readonly RestartChoice[]> {

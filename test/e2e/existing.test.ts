@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
-import { app, imageOf } from './tools/app.ts'
+import { app, deployment, imageOf, manifestsOf, serviceOf } from './tools/app.ts'
 import { type Registry, startRegistry } from './tools/registry.ts'
 import { useRig } from './tools/rig.ts'
 
@@ -94,6 +94,43 @@ test('watch: a save is in the running container, without a build', async () => {
   expect(run.events.filter(({ type, outcome }) => type === 'step.finished' && outcome === 'built')).toEqual([])
   run.kill('SIGINT')
   expect(await run.exited).toBe(0)
+})
+
+test('a container that may not write its root gets a copy of what is synced, as its own user; render shows it, production has nothing of it', async () => {
+  const before = rig.read('k8s/app.yaml')
+  const container = { securityContext: { readOnlyRootFilesystem: true, runAsUser: 1000, runAsGroup: 1000 } }
+  rig.write('k8s/app.yaml', manifestsOf(deployment({ project, container }), serviceOf()))
+  rig.write('app/src/in-image.txt', 'goes\n')
+  expect((await rig.end(['up'])).problems).toEqual([])
+  const shown = rig.text(['render'])
+  expect(shown).toMatchObject({ code: 0, stderr: '' })
+  expect(shown.stdout).toContain('initContainers:')
+  expect(shown.stdout).toMatch(/name: devkit-copy-0\s+mountPath: \/app\/src\n/)
+  expect(rig.text(['render', '-p', 'production']).stdout).not.toContain('devkit')
+  await using run = rig.start(['watch'])
+  await run.next('action', ({ reason }) => String(reason).startsWith('watching'))
+  rig.write('app/src/page.txt', 'onto the copy\n')
+  rmSync(join(rig.directory, 'app/src/in-image.txt'))
+  for (let changes = 0; changes < 2; ) {
+    const { files, deleted } = await run.next('synced')
+    changes += Number(files) + Number(deleted)
+  }
+  expect(rig.kubectl('exec', 'deploy/web', '--', 'sh', '-c', 'cd /app/src; ls; cat page.txt; id -u')).toBe(
+    'page.txt\nonto the copy\n1000\n',
+  )
+  run.kill('SIGINT')
+  expect(await run.exited).toBe(0)
+  expect(run.events.filter(({ type }) => type === 'problem')).toEqual([])
+  rig.write('k8s/app.yaml', before)
+})
+
+test('a registry that does not take the image is told, with what docker said', async () => {
+  const good = rig.read('devkit.config.json')
+  rig.write('devkit.config.json', config({ context, registry: '127.0.0.1:1' }))
+  const { code, problems } = await rig.end(['up'])
+  expect(code).toBe(1)
+  expect(problems).toMatchObject([{ code: 'IMAGE-102', message: expect.stringContaining('127.0.0.1:1/') }])
+  rig.write('devkit.config.json', good)
 })
 
 test('a user who may use nothing but the namespace is enough', async () => {

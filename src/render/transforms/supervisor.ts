@@ -46,7 +46,11 @@ export function commandOf(container: Container): readonly string[] | undefined {
 }
 
 /** The containers that the synced services are run their program under a supervisor, so that a save can restart it in place. */
-export function withSupervisor(object: KubeObject, { services, programs, gated, namespace }: TransformInput): KubeObject {
+export function withSupervisor(
+  object: KubeObject,
+  { profile, services, programs, gated, namespace }: TransformInput,
+): KubeObject {
+  if (profile.supervise !== true) return object
   const wrapped = new Map<string, Program>()
   for (const [service, program] of programs) {
     const target = services.get(service)

@@ -9,6 +9,7 @@ import {
   withPodSpec,
 } from '../../lib/objects.ts'
 import { type Program, withSupervisor } from './supervisor.ts'
+import { withWritableCopies } from './writable-copy.ts'
 
 /** What the transforms go by; all of it decided before. */
 export interface TransformInput {
@@ -18,8 +19,10 @@ export interface TransformInput {
   readonly images: ReadonlyMap<string, string>
   /** Service → the workload (`Kind/name`) and container that it is. */
   readonly services: ReadonlyMap<string, ServiceTarget>
-  /** What the images of the services run whose programs are to restart in place. */
+  /** What the images of the synced services run, where they have the shell that a supervisor takes. */
   readonly programs: ReadonlyMap<string, Program>
+  /** Service → the directories of its container that have to be written by the container itself. */
+  readonly writable: ReadonlyMap<string, readonly string[]>
   /** Whether a program waits for a running `watch` before it starts: needs a directory of the node, which some namespaces forbid. */
   readonly gated: boolean
   /** Kinds that live in no namespace. */
@@ -34,7 +37,15 @@ export interface ServiceTarget {
 type Transform = (object: KubeObject, input: TransformInput) => KubeObject
 
 /** In this order; each is pure and leaves alone what it has no word about. */
-const transforms: readonly Transform[] = [inNamespace, withReplicas, withResources, withImages, withOverlay, withSupervisor]
+const transforms: readonly Transform[] = [
+  inNamespace,
+  withReplicas,
+  withResources,
+  withImages,
+  withOverlay,
+  withSupervisor,
+  withWritableCopies,
+]
 
 /** The manifests as they are to be applied. */
 export function transform(manifests: readonly Manifest[], input: TransformInput): readonly Manifest[] {

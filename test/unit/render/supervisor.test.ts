@@ -27,10 +27,11 @@ const workload = (container: object): KubeObject => ({
 function wrapped(container: object, { gated = true, programs = new Map([['web', program]]) } = {}): PodSpec {
   const [manifest] = transform([{ object: workload(container), origin: { file: 'web.yaml', line: 1 } }], {
     namespace: 'shop',
-    profile: {},
+    profile: { supervise: true },
     images: new Map(),
     services: new Map([['web', { workload: 'Deployment/web', container: 'web' }]]),
     programs,
+    writable: new Map(),
     gated,
     clusterScoped: () => false,
   })
@@ -74,8 +75,10 @@ test('a namespace that takes no directory of the node gets none', () => {
     const namespace: KubeObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop', labels } }
     const manifests = [namespace, workload({})].map((object) => ({ object, origin: { file: 'k8s.yaml', line: 1 } }))
     const targets = new Map([['web', { workload: 'Deployment/web', container: 'web' }]])
-    const plan = { namespace: 'shop', profile: {}, cluster: { spec: { kind: {} } } } as unknown as Plan
-    return JSON.stringify(applyProfile(plan, { manifests, targets }, new Map(), new Map([['web', program]]))).includes('hostPath')
+    const plan = { namespace: 'shop', profile: { supervise: true }, cluster: { spec: { kind: {} } } } as unknown as Plan
+    return JSON.stringify(
+      applyProfile(plan, { manifests, targets, syncedInto: new Map() }, new Map(), new Map([['web', program]])),
+    ).includes('hostPath')
   }
   expect([hostPaths('privileged'), hostPaths('baseline'), hostPaths('restricted')]).toEqual([true, false, false])
 })
