@@ -9,7 +9,7 @@ import { Ledger } from '../sync/ledger.ts'
 import { sourceOf } from '../sync/mapping.ts'
 import type { Due, Replica } from '../sync/replica.ts'
 import { type Batch, type Refusal, SyncGone, type SyncSession } from '../sync/transport.ts'
-import { absent } from '../sync/tree.ts'
+import { absent, directory } from '../sync/tree.ts'
 import type { WorkingTree } from '../sync/working-tree.ts'
 import { RefusalBook } from './refusals.ts'
 import { problemEvent, type Run } from './step.ts'
@@ -142,13 +142,14 @@ export class ContainerSession {
   }
 
   async #pump(): Promise<void> {
-    const { replica, tree, files } = this.#parts
+    const { replica, tree } = this.#parts
     if (!this.#ledger) await this.#enter()
     while (replica.isDue || this.#isNew) {
       this.#signal.throwIfAborted()
       const numbers = replica.take(tree)
-      if (this.#isNew && numbers.length > 0) this.#tellStale(numbers.length)
-      const due = await replica.batchFor(numbers, tree, files)
+      const files = numbers.filter((number) => tree.wanted.get(number) !== directory).length
+      if (this.#isNew && files > 0) this.#tellStale(files)
+      const due = await replica.batchFor(numbers, tree, this.#parts.files)
       const asked = due.numbers.length > 0 ? await this.#send(due) : undefined
       if (this.#isNew && asked) this.#first = both(this.#first, asked)
       if (replica.isDue && this.#isNew) continue
@@ -164,13 +165,17 @@ export class ContainerSession {
     const { ledger, known } = await Ledger.open(files, ledgerFile, { tree, has: replica.has })
     if (!known) {
       const claimed: number[] = []
-      for (let number = 0; number < tree.paths.count; number++) if (replica.has.get(number) !== absent) claimed.push(number)
+      // of directories nobody has written down what the image has
+      for (let number = 0; number < tree.paths.count; number++)
+        if (replica.has.get(number) !== absent || tree.wanted.get(number) === directory) claimed.push(number)
       const names = claimed.map((number) => tree.paths.name(number))
       // the build may have put them elsewhere, or left them out
-      const missing = claimed.length > 0 ? await this.#ask((session) => session.probe(replica.ref, names)) : []
-      const numbers = missing.flatMap((index) => claimed[index] ?? [])
-      for (const number of numbers) replica.has.set(number, absent)
-      await ledger.record(numbers, () => absent)
+      const missing = new Set(claimed.length > 0 ? await this.#ask((session) => session.probe(replica.ref, names)) : [])
+      const learned = claimed.filter((number, index) => missing.has(index) || replica.has.get(number) === absent)
+      for (const [index, number] of claimed.entries())
+        if (missing.has(index)) replica.has.set(number, absent)
+        else if (replica.has.get(number) === absent) replica.has.set(number, directory)
+      await ledger.record(learned, (number) => replica.has.get(number))
     }
     this.#ledger = ledger
   }

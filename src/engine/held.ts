@@ -7,7 +7,7 @@ import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { isWritableCopy } from '../render/transforms/writable-copy.ts'
 import { ledgerFile, readLedger } from '../sync/ledger.ts'
 import { type Mapping, plainTarget, targetOf } from '../sync/mapping.ts'
-import { absent, Contents, shortHash, unknown } from '../sync/tree.ts'
+import { absent, Contents, directory, shortHash, unknown } from '../sync/tree.ts'
 import { WorkingTree } from '../sync/working-tree.ts'
 import { imageFile } from './up.ts'
 
@@ -99,7 +99,8 @@ export async function staleContainers(
     if (id === undefined || !spec) continue
     const has = withoutVolumes(await imageContents({ plan, service, tree }, spec.image ?? '', files), tree, spec, pod)
     await readLedger(files, ledgerFile(plan.directory, plan.namespace, id), { tree, has })
-    const differing = [...tree.wanted.differing(has)].length
+    // of directories nobody has written down what the image has
+    const differing = [...tree.wanted.differing(has)].filter((number) => tree.wanted.get(number) !== directory).length
     if (differing > 0) stale.push({ pod: pod.metadata.name, container, files: differing })
   }
   return stale

@@ -35,7 +35,7 @@ export function openFiles(): Files {
   return {
     ...files,
     stateOf: (path) => cache.stateOf(path),
-    treeOf: (root, skip) => cache.treeOf(root, skip),
+    treeOf: (root, skip, onEmpty) => cache.treeOf(root, skip, onEmpty),
     changed: (paths) => cache.changed(paths),
     remember: (file) => cache.remember(file),
   }
@@ -74,15 +74,21 @@ export class HashCache {
   }
 
   /** See `Files.treeOf`. */
-  async treeOf(root: string, skip: (path: string, directory: boolean) => boolean): Promise<ReadonlyMap<string, FileState>> {
+  async treeOf(
+    root: string,
+    skip: (path: string, directory: boolean) => boolean,
+    onEmpty?: (path: string) => void,
+  ): Promise<ReadonlyMap<string, FileState>> {
     const paths: string[] = []
     const walk = async (directory: string): Promise<void> => {
+      const before = paths.length
       for (const entry of await entriesOf(join(root, directory))) {
         const path = directory === '' ? entry.name : `${directory}/${entry.name}`
         if (skip(path, entry.isDirectory())) continue
         if (entry.isDirectory()) await walk(path)
         else if (entry.isFile() || entry.isSymbolicLink()) paths.push(path)
       }
+      if (paths.length === before && directory !== '') onEmpty?.(directory)
     }
     await walk('')
     paths.sort()

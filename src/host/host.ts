@@ -35,10 +35,14 @@ export interface Files extends Omit<typeof files, never> {
   stateOf(path: string): Promise<FileState | undefined>
   /**
    * All files and symlinks below `root` by their path relative to it, with `/`. `skip` sees relative paths and prunes directories.
-   * A root that is not there is empty.
+   * A root that is not there is empty. `onEmpty` is told the relative path of each directory below the root in which none of them is.
    * @throws SYNC-113 when a directory cannot be read
    */
-  treeOf(root: string, skip: (path: string, directory: boolean) => boolean): Promise<ReadonlyMap<string, FileState>>
+  treeOf(
+    root: string,
+    skip: (path: string, directory: boolean) => boolean,
+    onEmpty?: (path: string) => void,
+  ): Promise<ReadonlyMap<string, FileState>>
   /** Which of the paths (absolute) are not what they were when this was last asked, or at the beginning: a touch is no change. */
   changed(paths: readonly string[]): Promise<readonly ChangedPath[]>
   /** Takes the hashes that an earlier run wrote down in `PROJECT/.devkit/NAME`, and writes down this run's until the end. */

@@ -55,16 +55,16 @@ export class WorkingTree {
   /** Reads everything anew. Returns the numbers of the targets that are otherwise than before. */
   async read(): Promise<readonly number[]> {
     const wanted = new Contents()
-    // empty directories are known only from their making: what was seen of them stays while they are there
-    for (let number = 0; number < this.paths.count; number++)
-      if (this.#wanted.get(number) === directory && (await this.#isDirectory(this.paths.name(number))))
-        wanted.set(number, directory)
     for (const mapping of this.mappings) {
       const { from, to, ignored } = mapping
       const single = await this.#files.entryAt(from)
       if (single?.kind === 'directory') {
         const skip = (path: string, isDirectory: boolean): boolean => neverSynced.test(path) || ignored(path, isDirectory)
-        for (const [path, { hash }] of await this.#files.treeOf(from, skip))
+        const empty = (path: string): void => {
+          const target = posix.join(to, path)
+          if (!this.roots.includes(target)) wanted.set(this.paths.of(target), directory)
+        }
+        for (const [path, { hash }] of await this.#files.treeOf(from, skip, empty))
           wanted.set(this.paths.of(posix.join(to, path)), shortHash(hash))
       } else if (single) {
         const state = await this.#files.stateOf(from)
@@ -102,7 +102,8 @@ export class WorkingTree {
         const whole = targetOf(mapping, `${path}/${below}`)
         return whole === undefined || mapping.ignored(posix.relative(mapping.to, whole), isDirectory)
       }
-      for (const below of (await this.#files.treeOf(path, skip)).keys()) touched.add(this.paths.of(posix.join(target, below)))
+      const touch = (below: string): void => void touched.add(this.paths.of(posix.join(target, below)))
+      for (const below of (await this.#files.treeOf(path, skip, touch)).keys()) touch(below)
     }
   }
 
@@ -120,10 +121,5 @@ export class WorkingTree {
   async #isEmpty(source: string, target: string): Promise<boolean> {
     const skip = (path: string): boolean => !this.covers(posix.join(target, path))
     return (await this.#files.treeOf(source, skip)).size === 0
-  }
-
-  async #isDirectory(target: string): Promise<boolean> {
-    const source = this.sourceOf(target)
-    return source !== undefined && (await this.#files.entryAt(source))?.kind === 'directory'
   }
 }

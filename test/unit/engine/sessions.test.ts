@@ -252,3 +252,17 @@ test('a removed directory that holds what the program made stays, which is told 
   )
   expect(containers.of('a-id').has('/app/uploads/mine')).toBe(false)
 })
+
+test.each([true, false])(
+  'an empty directory is sent only to a container that lacks it (it has it: %s), and is no reason to call it stale',
+  async (there) => {
+    rmSync(join(directory, 'src/page'))
+    mkdirSync(join(directory, 'src/empty'))
+    if (there) containers.own.add('/app/empty')
+    const cluster = three()
+    cluster.attach('process')
+    await cluster.seen('Pod/c')
+    await sessions.synced('web', scope.signal)
+    expect({ pushed: containers.pushed.length, stale: times('stale') }).toEqual({ pushed: there ? 0 : 3, stale: 0 })
+  },
+)

@@ -34,8 +34,14 @@ test('states: files, links, exec bits, big files, nothing', async () => {
   expect(await files.stateOf(at('link'))).toMatchObject({ kind: 'link', to: 'a' })
   expect(await files.stateOf(at('directory'))).toBeUndefined()
   expect(await files.stateOf(at('a/none'))).toBeUndefined()
-  const tree = await files.treeOf(directory, (path) => path === 'run')
-  expect([...tree.keys()]).toEqual(['a', 'big', 'link'])
+  mkdirSync(at('filled/nested/empty'), { recursive: true })
+  write('filled/file', 'x')
+  write('skipped', 'x')
+  const empty: string[] = []
+  const skip = (path: string): boolean => path === 'run' || path === 'skipped'
+  const tree = await files.treeOf(directory, skip, (path) => empty.push(path))
+  expect([...tree.keys()]).toEqual(['a', 'big', 'filled/file', 'link'])
+  expect(empty.sort()).toEqual(['directory', 'filled/nested', 'filled/nested/empty'])
 })
 
 test('a file that cannot be read has a hash of its own and is no crash', async () => {

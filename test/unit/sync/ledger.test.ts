@@ -122,6 +122,36 @@ test('an empty directory is made, and goes again; one that was filled stays', as
   expect(await sync(one, tree)).toEqual({ writes: ['file /app/filled/file'], deletes: ['/app/empty'] })
 })
 
+test('directories that are empty are part of the first difference, and of every look at the whole tree', async () => {
+  write('src/a.txt', 'a')
+  write('src/logs/only.log', 'ignored')
+  for (const path of ['src/empty/deep', 'src/tmp/x', 'src/.git/refs', 'lib']) mkdirSync(join(root, path), { recursive: true })
+  const tree = new WorkingTree([mapping('src', '/app', ['*.log', 'tmp/']), mapping('lib', '/app/lib')], files)
+  await tree.read()
+  const one = replica()
+  const first = {
+    writes: ['directory /app/empty', 'directory /app/empty/deep', 'directory /app/logs', 'file /app/a.txt'],
+    deletes: [],
+  }
+  expect(await sync(one, tree)).toEqual(first)
+  expect(await tree.read()).toEqual([])
+  // while nobody looked: one was filled, one went, one came
+  write('src/empty/deep/file', 'x')
+  rmSync(join(root, 'src/logs'), { recursive: true })
+  mkdirSync(join(root, 'src/later'))
+  one.mark(await tree.read())
+  expect(await sync(one, tree)).toEqual({
+    writes: ['directory /app/later', 'file /app/empty/deep/file'],
+    deletes: ['/app/logs'],
+  })
+  one.mark(await tree.read())
+  expect(await sync(one, tree)).toEqual({ writes: [], deletes: [] })
+  // a tree that is moved in, of which a watch tells the name alone
+  mkdirSync(join(root, 'src/moved/in/here'), { recursive: true })
+  one.mark(await tree.update([join(root, 'src/moved')]))
+  expect((await sync(one, tree)).writes).toContain('directory /app/moved/in/here')
+})
+
 test('a whole directory that came is found though only its name is told; ignored paths are left alone', async () => {
   const tree = new WorkingTree([mapping('src', '/app', ['*.log', 'tmp/'])], files)
   mkdirSync(join(root, 'src'))
