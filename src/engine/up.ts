@@ -30,6 +30,7 @@ import {
   type Parts,
   releaseEnvironment,
 } from './environment.ts'
+import { MissingSources } from './missing.ts'
 import { programsOf } from './programs.ts'
 import { applyProfile, renderSource, type Source } from './render.ts'
 import { runStep } from './step.ts'
@@ -82,6 +83,8 @@ export async function up(plan: Plan, run: EngineRun, scope: Scope, options: UpOp
   )
   for (const { name, build } of plan.services)
     if (build) await parts.tools.builder.check({ service: name, directory: plan.directory, spec: build })
+  // who follows the environment tells it once, not at every turn
+  if (!options.attach) await new MissingSources(run).look(plan)
   const provider = providerOf(parts.tools, plan.cluster.spec)
   if (provider.own || plan.services.some(({ build }) => build)) await (await parts.host.engine()).version(signal)
   const before = await heldBy(plan, parts)

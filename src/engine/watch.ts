@@ -9,6 +9,7 @@ import type { Plan } from '../plan/plan.ts'
 import { neverSynced } from '../sync/mapping.ts'
 import type { EngineRun } from './environment.ts'
 import { tellLogs } from './logs.ts'
+import { MissingSources } from './missing.ts'
 import { Sessions } from './sessions.ts'
 import { problemEvent } from './step.ts'
 import type { Running } from './up.ts'
@@ -65,11 +66,14 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
     ).catch(() => undefined)
   }
   await rememberSources()
+  const missing = new MissingSources(run)
+  await missing.look(plan)
   let surroundings = await surroundingsOf(plan, replan.files)
   const lookAround = async (): Promise<void> => {
     surroundings = await surroundingsOf(plan, replan.files)
     await watching.update(await rootsOf(plan, replan))
     await rememberSources()
+    await missing.look(plan)
   }
 
   const replanned = async (): Promise<void> => {
@@ -88,6 +92,7 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
 
   const follow = async (): Promise<void> => {
     for await (const { paths, firstEvent } of watching.batches) {
+      if (missing.isAny) await missing.look(plan)
       const changes = await host.files.changed(paths)
       if (changes.some(({ path }) => replan.files.includes(path))) {
         run.bus.emit({ type: 'action', do: 'replan', reason: `${shown(plan, replan.files)} changed` })

@@ -105,6 +105,21 @@ test('a broken config keeps the last good plan; a new rule works at once, on the
   expect(stepsSince(from).filter((step) => String(step).startsWith('stream/'))).toEqual([])
 })
 
+test('a rule that begins at nothing is told with its place, and as mended when it is there', async () => {
+  const rules = ['extra', 'later'].map((from) => ({ from, to: `/app/${from}`, restart: 'none' }))
+  rig.write('devkit.config.json', configWith(rules))
+  expect(await run.next('problem')).toMatchObject({
+    code: 'SYNC-114',
+    severity: 'warning',
+    service: 'other',
+    message: expect.stringContaining('later (services.other.sync[2].from)'),
+  })
+  rig.write('later/file.txt', 'late\n')
+  // either may come first
+  await Promise.all([run.next('problem.resolved', is({ code: 'SYNC-114' })), run.next('synced', is({ service: 'other' }))])
+  expect(inOther('/app/later/file.txt')).toBe('late\n')
+})
+
 test('a broken manifest is told at its line; the mended one is applied', async () => {
   rig.write('k8s/other.yaml', '{"apiVersion": "apps/v1",\n  ]\n')
   expect(await run.next('problem')).toMatchObject({ code: 'RENDER-101', message: expect.stringContaining('k8s/other.yaml:2') })
