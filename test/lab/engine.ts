@@ -57,8 +57,9 @@ export async function startEngine(places: Places, programs: string, { say, signa
   const child = spawn(join(programs, 'usr/sbin/dockerd'), args, {
     detached: true,
     stdio: ['ignore', out, out],
-    // no mark of whoever starts it: the engine outlives them
-    env: Object.fromEntries(Object.entries(engineEnv(places, programs)).filter(([name]) => !/^(DEVKIT|DOCKER)_/.test(name))),
+    // the engine outlives whoever starts it, their directories too
+    cwd: '/',
+    env: lastingEnv(engineEnv(places, programs)),
   })
   child.unref()
   let ended: string | undefined
@@ -98,6 +99,13 @@ async function unmountBelow(directory: string, signal: AbortSignal): Promise<voi
     .map((line) => line.split(' ')[1] ?? '')
     .filter((point) => point.startsWith(`${directory}/`))
   for (const point of points.toReversed()) await run(['umount', '--lazy', point], { signal })
+}
+
+/** An environment without marks and places that belong to whoever starts something that outlives them, such as a temp directory of a test run. */
+export function lastingEnv(env: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).filter(([name]) => !/^(DEVKIT|DOCKER)_|^(TMPDIR|TMP|TEMP|PWD|OLDPWD)$/.test(name)),
+  )
 }
 
 /** Environment in which the engine's programs find each other and no other engine. */

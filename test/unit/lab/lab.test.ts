@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { lastingEnv } from '../../lab/engine.ts'
 import { locked } from '../../lab/lock.ts'
 import { recipeKey } from '../../lab/recipe.ts'
 import { removeSettings, settingsFor, writeSettings } from '../../lab/settings.ts'
@@ -96,4 +97,10 @@ test('a settings file that somebody else wrote is neither overwritten nor remove
   expect(() => writeSettings(file, settingsFor(places, '/e', '/p'))).toThrow('not written by the lab')
   removeSettings(file)
   expect(readFileSync(file, 'utf8')).toContain('mine')
+})
+
+test('the engine outlives whoever starts it: it gets neither their marks nor their directories', () => {
+  const own = { PATH: '/bin', HOME: '/home/ada', https_proxy: 'http://proxy:3128' }
+  const theirs = { TMPDIR: '/tmp/run', TMP: '/tmp/run', PWD: '/tmp/run', DEVKIT_TEST: 'x', DOCKER_HOST: 'unix:///run/x.sock' }
+  expect(lastingEnv({ ...own, ...theirs })).toEqual(own)
 })
