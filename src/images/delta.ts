@@ -1,11 +1,15 @@
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type { Engine, EngineImage, Host } from '../host/host.ts'
+import { delay } from '../lib/async.ts'
 import { DevkitError, messageOf } from '../lib/errors.ts'
 import type { Step } from '../lib/step.ts'
 import type { Delivery } from './delivery.ts'
 
 const ctr = ['ctr', '--namespace=k8s.io'] as const
+
+/** So long the containerd of a node may take that was started again this moment, in ms. */
+const beginningMs = 60_000
 
 /**
  * Sends a node only the layers that it lacks, straight into its containerd. After a change of a few files that is a few kilobytes
@@ -15,7 +19,10 @@ export function delta({ engine }: Pick<Host, 'engine'>): Delivery {
   return {
     async deliver(reference, node, step) {
       const docker = await engine()
-      const has = await inNode(docker, node, [...ctr, 'images', 'ls', '-q', `name==${nodeName(reference)}`], step)
+      const has = await onceItAnswers(
+        () => inNode(docker, node, [...ctr, 'images', 'ls', '-q', `name==${nodeName(reference)}`], step),
+        step,
+      )
       if (has.trim() !== '') return { outcome: 'unchanged', sentBytes: 0 }
       const image = await docker.image(reference)
       if (!image)
@@ -98,6 +105,8 @@ async function withoutBlobs(archive: Readable, dropped: ReadonlySet<string>): Pr
   const result = pack()
   const reader = extract()
   reader.on('entry', (header, body, next) => {
+    // an import that is ended closes the entry, and that the body; told by the import
+    body.on('error', () => undefined)
     if (dropped.has(header.name)) {
       body.on('end', next)
       body.resume()
@@ -114,6 +123,17 @@ async function withoutBlobs(archive: Readable, dropped: ReadonlySet<string>): Pr
   archive.pipe(reader)
   // tar-stream's types do not say what its chunks are
   return result as AsyncIterable<Uint8Array>
+}
+
+/** Asks again as long as the node's containerd has not begun. */
+async function onceItAnswers<T>(ask: () => Promise<T>, { signal }: Step): Promise<T> {
+  for (const deadline = Date.now() + beginningMs; ; await delay(250, signal)) {
+    try {
+      return await ask()
+    } catch (thrown) {
+      if (!/containerd\.sock/.test(messageOf(thrown)) || Date.now() > deadline) throw thrown
+    }
+  }
 }
 
 async function inNode(docker: Engine, node: string, argv: readonly string[], step: Step): Promise<string> {
