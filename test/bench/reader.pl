@@ -82,7 +82,8 @@ sub container_of {
   return { id => $id, pod => $pod };
 }
 
-# The first container that is not known, from the moment that it is there, until it holds the checks.
+# The first container that is not known, from the moment that its program starts, until it holds the checks. Before that moment its first process is
+# the runtime's own, which prepares the container and waits.
 sub fresh {
   my ($ask) = @_;
   my $deadline = time + $ask->{ms} / 1000;
@@ -93,6 +94,7 @@ sub fresh {
       next if $old{$pid};
       my $of = container_of($pid, $ask->{marker}) or next;
       if ($known{ $of->{id} }) { $old{$pid} = 1; next }
+      sleep 0.0005 while time < $deadline && comm($pid) =~ /^runc/;
       my $began = time;
       my $held = until_all({ pids => [$pid], checks => $ask->{checks}, ms => 1000 * ($deadline - time) });
       return { %$held, container => $of->{id}, pod => $of->{pod}, pid => 0 + $pid, took => 1000 * (time - $began) };
@@ -100,6 +102,12 @@ sub fresh {
     sleep 0.002;
   }
   return { late => 'no new container' };
+}
+
+sub comm {
+  my ($pid) = @_;
+  open my $file, '<', "/proc/$pid/comm" or return '';
+  return <$file> // '';
 }
 
 # Reads the file again and again, until another line comes: how often it was not whole. Whole: as long as it should be, and equal at both ends.
