@@ -219,7 +219,7 @@ describe('a cluster of the image', () => {
 
 /** Answers every request with `here`. */
 const server = `use IO::Socket::INET; $SIG{TERM} = sub { exit };
-$l = IO::Socket::INET->new(LocalPort => 8080, Listen => 9, ReuseAddr => 1) or die;
+$l = IO::Socket::INET->new(LocalPort => 8090, Listen => 9, ReuseAddr => 1) or die;
 while ($c = $l->accept) { while (<$c>) { last if /^\\r?$/ } print $c "HTTP/1.0 200 OK\\r\\nContent-Length: 4\\r\\n\\r\\nhere"; close $c }`
 
 const image = `docker.io/library/${baseImage}`
@@ -235,11 +235,11 @@ const app = [
     apiVersion: 'v1',
     kind: 'Service',
     metadata: { name: 'app' },
-    spec: { type: 'NodePort', selector: { app: 'app' }, ports: [{ port: 80, targetPort: 8080, nodePort: 30_080 }] },
+    spec: { type: 'NodePort', selector: { app: 'app' }, ports: [{ port: 80, targetPort: 8090, nodePort: 30_080 }] },
   },
   pod('app', {
     command: ['perl', '-e', server],
-    readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 },
+    readinessProbe: { tcpSocket: { port: 8090 }, periodSeconds: 1 },
     volumeMounts: [{ name: 'data', mountPath: '/data' }],
   }),
 ]

@@ -70,7 +70,8 @@ export function deployment({ project, service = 'web', replicas = 1, container =
             {
               name: service,
               image: `${imageOf(project, service)}:1.0`,
-              ports: [{ name: 'http', containerPort: 8080 }],
+              // not 8080, where CoreDNS answers: after a restart of the node it may have the app's old address
+              ports: [{ name: 'http', containerPort: 8090 }],
               readinessProbe: { httpGet: { path: '/', port: 'http' }, periodSeconds: 1 },
               ...container,
             },
@@ -101,7 +102,7 @@ use IO::Socket::INET;
 $SIG{TERM} = sub { exit 0 };
 $SIG{PIPE} = 'IGNORE';
 my $start = time;
-my $server = IO::Socket::INET->new(LocalAddr => '0.0.0.0', LocalPort => 8080, Listen => 128, ReuseAddr => 1) or die "no port: $!";
+my $server = IO::Socket::INET->new(LocalAddr => '0.0.0.0', LocalPort => 8090, Listen => 128, ReuseAddr => 1) or die "no port: $!";
 $| = 1;
 print "listening\\n";
 while (1) {
