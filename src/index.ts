@@ -1,4 +1,5 @@
-import type { UserConfig, UserProfile } from './config/schema.ts'
+import type { UserProfile } from './config/profile-schema.ts'
+import type { UserConfig } from './config/schema.ts'
 
 /** Types a devkit config as it is written; returns it unchanged. */
 export function defineConfig<const T extends UserConfig>(config: T): T {
@@ -10,5 +11,6 @@ export function defineProfile<const T extends UserProfile>(profile: T): T {
   return profile
 }
 
-export type { UserConfig, UserProfile } from './config/schema.ts'
+export type { UserProfile } from './config/profile-schema.ts'
+export type { UserConfig } from './config/schema.ts'
 export type { Event } from './events/event.ts'

@@ -1,5 +1,6 @@
 import { DevkitError } from '../lib/errors.ts'
-import type { Config, Profile, ServiceOverlay } from './schema.ts'
+import type { Profile, ServiceOverlay } from './profile-schema.ts'
+import type { Config } from './schema.ts'
 
 /**
  * The profile of that name with all that it extends laid under it. A profile of the config is laid over the shipped one of the same name.

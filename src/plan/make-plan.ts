@@ -1,4 +1,5 @@
-import type { Config, Profile } from '../config/schema.ts'
+import type { Profile } from '../config/profile-schema.ts'
+import type { Config } from '../config/schema.ts'
 import { DevkitError } from '../lib/errors.ts'
 import { nearest } from '../lib/nearest.ts'
 import { inDependencyOrder } from './graph.ts'
@@ -55,6 +56,7 @@ export function makePlan({ config, directory, env, profileName, profile }: PlanI
       spec: config.cluster,
       hostPorts: services.flatMap((service) => service.ports.flatMap((port) => (port.host === undefined ? [] : [port.host]))),
     },
+    kubernetes: config.kubernetes,
     sources: config.manifests,
     ignore: config.ignore,
     services: inDependencyOrder(services),

@@ -1,4 +1,5 @@
-import type { BuildSpec, ClusterSpec, PortSpec, Profile, SyncRule } from '../config/schema.ts'
+import type { Profile } from '../config/profile-schema.ts'
+import type { BuildSpec, ClusterSpec, PortSpec, SyncRule } from '../config/schema.ts'
 
 /** All decided, nothing done; plain JSON. */
 export interface Plan {
@@ -12,6 +13,8 @@ export interface Plan {
   readonly profileName: string
   readonly profile: Profile
   readonly cluster: ClusterPlan
+  /** The version of Kubernetes that the manifests are for, such as `1.34`, where the config says one. */
+  readonly kubernetes?: string | undefined
   readonly sources: readonly string[]
   /** Patterns as in a .gitignore: what is neither watched nor synced. */
   readonly ignore: readonly string[]

@@ -1,4 +1,4 @@
-import type { Profile, ServiceOverlay } from '../../config/schema.ts'
+import type { Profile, ServiceOverlay } from '../../config/profile-schema.ts'
 import {
   type Container,
   type KubeObject,

@@ -1,0 +1,4 @@
+import { text } from './words.ts'
+
+/** One source of production manifests. */
+export const sourceSpec = text

@@ -1,0 +1,27 @@
+import * as v from 'valibot'
+
+/** What several parts of the config language are made of. */
+
+/** A value with the sentence that docs and editors show for it. */
+export function described<const Schema extends v.GenericSchema, const Text extends string>(text: Text, schema: Schema) {
+  return v.pipe(schema, v.description<v.InferOutput<Schema>, Text>(text))
+}
+
+/** A DNS label, as namespaces and cluster names need it. https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names */
+export const label = (longest: number) =>
+  v.pipe(
+    v.string(),
+    v.maxLength(longest, `at most ${longest} characters`),
+    v.regex(/^[a-z]([a-z0-9-]*[a-z0-9])?$/, 'lower-case letters, digits and dashes, beginning with a letter'),
+  )
+
+export const text = v.pipe(v.string(), v.minLength(1, 'some text'))
+export const texts = v.array(text)
+export const portNumber = v.pipe(
+  v.number(),
+  v.integer('a whole number'),
+  v.minValue(1, 'a port from 1 to 65535'),
+  v.maxValue(65_535, 'a port from 1 to 65535'),
+)
+export const names = v.record(text, v.string())
+export const count = v.pipe(v.number(), v.integer('a whole number'), v.minValue(0, '0 or more'))
