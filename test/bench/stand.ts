@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -43,6 +44,11 @@ type Mutable<T> = T extends readonly (infer Item)[]
     : T
 
 const [flagshipImages, benchImages] = ['registry.example.com/guestbook/', 'registry.example.com/bench/']
+
+/** Name of the project that a benchmark of this checkout brings up: one of another checkout may run beside it. */
+export function projectOf(bench: string): string {
+  return `bench-${bench}-${createHash('sha256').update(root).digest('hex').slice(0, 4)}`
+}
 
 export const say = (line: string): void => void process.stderr.write(`${line}\n`)
 

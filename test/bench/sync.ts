@@ -3,7 +3,7 @@ import type { Row } from './figures.ts'
 import { api, rebuild, replaced, restart } from './rows/faults.ts'
 import { branch, byRename, fillFiles, idle, inPlace, many, saves, served, starts } from './rows/saves.ts'
 import { big, container, directories, kinds, torn } from './rows/whole.ts'
-import { type Stand, say } from './stand.ts'
+import { projectOf, type Stand, say } from './stand.ts'
 
 /** Rows that can be chosen, in the order in which they are measured. */
 export const syncRows: readonly string[] = [
@@ -27,7 +27,7 @@ export const syncRows: readonly string[] = [
   'api',
 ]
 
-const project = 'bench-sync'
+const project = projectOf('sync')
 /** Name of the cluster, and of its context. */
 const cluster = `devkit-${project}`
 const node = `${cluster}-control-plane`

@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import { nodeImage } from '../lab/recipe.ts'
 import type { Row } from './figures.ts'
-import { type Stand, say } from './stand.ts'
+import { projectOf, type Stand, say } from './stand.ts'
 
-const project = 'bench-up'
+const project = projectOf('up')
 const warmRuns = 10
 
 /** Cold `up`s with their phases, each beside a bare `kind create cluster` in the same minute; then warm ones. */
