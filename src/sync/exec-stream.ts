@@ -1,24 +1,11 @@
-import { randomBytes } from 'node:crypto'
-import type { ExecEnd, ExecStream } from '../kube/kube.ts'
-import { delay } from '../lib/async.ts'
 import { linkHash } from '../lib/content.ts'
-import { DevkitError, messageOf } from '../lib/errors.ts'
+import { DevkitError } from '../lib/errors.ts'
 import type { Step } from '../lib/step.ts'
-import { execScript } from './exec-script.ts'
-import { AckMaker, type Answer, bigBytes, deepestFirst, partBytes, progressOf, smallBytes } from './sending.ts'
-import { type Content, type FileSource, isNotRead, type NotRead, openSource, readAttempts, readSmall } from './source.ts'
-import {
-  type Ack,
-  type Batch,
-  type ContainerRef,
-  type FileWrite,
-  type Refusal,
-  rootOf,
-  SyncGone,
-  type SyncSession,
-  type SyncTarget,
-  type SyncTransport,
-} from './transport.ts'
+import { archived } from './archive.ts'
+import { quoted, Shell } from './exec-shell.ts'
+import { AckMaker, bigBytes, deepestFirst, partBytes, progressOf, smallBytes, untilSent } from './sending.ts'
+import { type Content, type FileSource, isNotRead, type NotRead, openSource, readSmall } from './source.ts'
+import type { Ack, Batch, ContainerRef, FileWrite, SyncSession, SyncTarget, SyncTransport } from './transport.ts'
 
 /** Where nodes cannot be entered: a shell in each container, held open through the cluster's API. The image needs `sh`, `dd` and a few more. */
 export function execStream(): SyncTransport {
@@ -70,20 +57,12 @@ class ExecSession implements SyncSession {
   async push(container: ContainerRef, batch: Batch, step: Step): Promise<Ack> {
     const shell = await this.#shell(container)
     const made = new AckMaker(container)
-    const below = (path: string): string | undefined => {
-      const root = rootOf(batch.roots, path)
-      if (root === undefined)
-        made.refuse({ target: path, reason: 'outside', why: `${path} is not below ${batch.roots.join(', ')}` })
-      return root
+    const below = <T>(path: string, of: (root: string) => T): readonly T[] => {
+      const root = made.rootOf(batch, path)
+      return root === undefined ? [] : [of(root)]
     }
-    const deletes = batch.deletes.flatMap((path) => {
-      const root = below(path)
-      return root === undefined ? [] : [{ path, root }]
-    })
-    const writes = batch.writes.flatMap((write) => {
-      const root = below(write.target)
-      return root === undefined ? [] : [{ write, root }]
-    })
+    const deletes = batch.deletes.flatMap((path) => below(path, (root) => ({ path, root })))
+    const writes = batch.writes.flatMap((write) => below(write.target, (root) => ({ write, root })))
     await this.#delete(shell, deletes, made)
     const isBig = ({ write }: Write): boolean => write.kind === 'file' && write.bytes > bigBytes
     const single = await this.#together(shell, writes, made, step)
@@ -232,37 +211,25 @@ class ExecSession implements SyncSession {
       const answer = await shell.call('link', [root, target, directory, name, shell.temporary(directory), write.to])
       return made.written(target, 0, linkHash(write.to), answer)
     }
-    for (let attempt = 1; ; attempt++) {
+    return untilSent(target, made, step, async () => {
       const content = readSmall(write, smallBytes)
-      if (content === undefined) return this.#inParts(container, write, root, made, step)
-      if (!isNotRead(content)) {
-        const size = String(content.data.length)
-        const answer = shell.mountAt(target)
-          ? await shell.call('mounted', [size, target, shell.temporary('')], content.data)
-          : await shell.call(
-              'put',
-              [size, octal(content.mode), root, target, directory, shell.temporary(directory)],
-              content.data,
-            )
-        return made.written(target, content.data.length, content.hash, answer)
+      if (content === undefined) {
+        await this.#inParts(container, write, root, made, step)
+        return undefined
       }
-      if (content.reason !== 'changing' || attempt === readAttempts) return made.refuse({ target, ...content })
-      await delay(5 * 2 ** attempt, step.signal)
-    }
+      if (isNotRead(content)) return content
+      const size = String(content.data.length)
+      const answer = shell.mountAt(target)
+        ? await shell.call('mounted', [size, target, shell.temporary('')], content.data)
+        : await shell.call('put', [size, octal(content.mode), root, target, directory, shell.temporary(directory)], content.data)
+      made.written(target, content.data.length, content.hash, answer)
+      return undefined
+    })
   }
 
   /** A big file, in parts, through a shell of its own. How many bytes come is said before; when they do not come, or are not good, the shell is ended. */
-  async #inParts(container: ContainerRef, write: FileSource, root: string, made: AckMaker, step: Step): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      const read = await this.#inPartsOnce(container, write, root, made, step)
-      if (read === undefined) return
-      if (read.reason !== 'changing' || attempt === readAttempts) {
-        made.refuse({ target: write.target, ...read })
-        return
-      }
-      step.say(`${write.target}: the file changed while it was sent, sending it again`)
-      await delay(5 * 2 ** attempt, step.signal)
-    }
+  #inParts(container: ContainerRef, write: FileSource, root: string, made: AckMaker, step: Step): Promise<void> {
+    return untilSent(write.target, made, step, () => this.#inPartsOnce(container, write, root, made, step))
   }
 
   async #inPartsOnce(
@@ -371,298 +338,10 @@ function* inPortions(writes: readonly Write[]): Iterable<readonly Write[]> {
   if (portion.length > 0) yield portion
 }
 
-/** A file as an entry of a tar archive. @see https://www.gnu.org/software/tar/manual/html_node/Standard.html; a long name has an entry of its own before */
-function archived(name: string, { data, mode }: Content, owner: Owner): readonly Uint8Array[] {
-  const bytes = Buffer.from(name)
-  const long =
-    bytes.length > 100
-      ? [header('././@LongLink', 'L', bytes.length + 1, 0, owner), padded(Buffer.concat([bytes, Buffer.of(0)]))]
-      : []
-  return [...long, header(bytes.subarray(0, 100), '0', data.length, mode, owner), padded(data)]
-}
-
-function header(name: string | Uint8Array, type: string, size: number, mode: number, { user, group }: Owner): Uint8Array {
-  const block = Buffer.alloc(512)
-  const octalAt = (value: number, at: number, length: number): void =>
-    void block.write(`${value.toString(8).padStart(length - 1, '0')}\0`, at, 'latin1')
-  block.set(typeof name === 'string' ? Buffer.from(name) : name, 0)
-  octalAt(mode, 100, 8)
-  octalAt(user, 108, 8)
-  octalAt(group, 116, 8)
-  octalAt(size, 124, 12)
-  octalAt(Math.floor(Date.now() / 1000), 136, 12)
-  block.write('        ', 148, 'latin1')
-  block.write(type, 156, 'latin1')
-  block.write('ustar  \0', 257, 'latin1')
-  octalAt(
-    block.reduce((sum, byte) => sum + byte, 0),
-    148,
-    7,
-  )
-  return block
-}
-
-function padded(data: Uint8Array): Uint8Array {
-  const rest = data.length % 512
-  return rest === 0 ? data : Buffer.concat([data, Buffer.alloc(512 - rest)])
-}
-
-/** Who the shell in the container is. */
-interface Owner {
-  readonly user: number
-  readonly group: number
-}
-
-/** A line that the shell said: which call it answers, how that came out, and what else. */
-interface Line {
-  readonly call: number
-  readonly how: string
-  readonly what: string
-}
-
-/** A shell in a container, and what it was asked: it answers in the order of the questions. */
-class Shell implements AsyncDisposable {
-  readonly closed: Promise<void>
-  readonly #stream: ExecStream
-  readonly #gone: () => Promise<SyncGone>
-  readonly #waiting: { readonly lines: Line[]; readonly answer: PromiseWithResolvers<readonly Line[]> }[] = []
-  readonly #mounts = new Set<string>()
-  readonly #mark = randomBytes(4).toString('hex')
-  owner: Owner = { user: 0, group: 0 }
-  #calls = 0
-  #error = ''
-  #draining: Promise<void> | undefined
-
-  /** @throws SyncGone when the container or the cluster is gone; SYNC-110 when the image has not what is needed; SYNC-111 when the cluster does not allow it */
-  static async open(target: SyncTarget, container: ContainerRef, signal: AbortSignal): Promise<Shell> {
-    const { namespace, pod, name } = container
-    const boot = `eval "$(dd bs=${Buffer.byteLength(execScript)} count=1 iflag=fullblock 2>/dev/null)"`
-    let stream: ExecStream
-    try {
-      stream = await target.kube.exec({ namespace, pod, container: name, command: ['sh', '-c', boot] }, signal)
-    } catch (thrown) {
-      signal.throwIfAborted()
-      throw await notOpened(target, container, thrown)
-    }
-    const shell = new Shell(stream, () => whyGone(target, container))
-    try {
-      const first = shell.#expect()
-      shell.#write([Buffer.from(`${execScript}\nabc`)])
-      const lines = await Promise.race([first, stream.ended.then((end) => noShell(container, end, shell.#error))])
-      const refused = lines.find(({ how }) => how === 'no')
-      if (refused) throw cannot(container, refused.what)
-      const [user = 0, group = 0] = (lines.find(({ how }) => how === 'ok')?.what ?? '').split(' ').map(Number)
-      shell.owner = { user, group }
-      for (const { how, what } of lines) if (how === 'mount') shell.#mounts.add(unescaped(what))
-      return shell
-    } catch (thrown) {
-      await shell[Symbol.asyncDispose]()
-      throw thrown
-    }
-  }
-
-  private constructor(stream: ExecStream, gone: () => Promise<SyncGone>) {
-    this.#stream = stream
-    this.#gone = gone
-    stream.stderr.on('data', (chunk: Buffer) => {
-      this.#error = (this.#error + chunk.toString()).slice(-2000)
-    })
-    this.closed = this.#receive()
-  }
-
-  mountAt(path: string): boolean {
-    return this.#mounts.has(path)
-  }
-
-  mountBelow(path: string): boolean {
-    return [...this.#mounts].some((mount) => mount.startsWith(`${path}/`))
-  }
-
-  /** A name that nobody else has, in a directory. */
-  temporary(directory: string): string {
-    return `${directory === '' || directory === '/' ? directory : `${directory}/`}.devkit-${this.#mark}-${++this.#calls}`
-  }
-
-  /** Calls a function of the script; `data` follows it. */
-  async call(name: string, args: readonly string[], data?: Uint8Array): Promise<Answer> {
-    const [line] = await this.run([name, '0', ...args.map(quoted)].join(' '), data)
-    return answerOf(line)
-  }
-
-  /** Runs commands; what each said by its number. */
-  run(commands: string, data?: Uint8Array): Promise<readonly Line[]> {
-    const answer = this.#expect()
-    const text = Buffer.from(commands)
-    // a line is read byte by byte, which is slow for a long one
-    const long = commands.includes('\n') || text.length > 1000
-    const parts = long ? [Buffer.from(`+${text.length}\n`), text] : [text, Buffer.from('\n')]
-    this.#write(data === undefined ? parts : [...parts, data])
-    return answer
-  }
-
-  /** Sends bytes of a big file; resolves when the memory may be used again. */
-  async data(part: Uint8Array): Promise<void> {
-    const { stdin } = this.#stream
-    await new Promise<void>((resolve) => void stdin.write(part, () => resolve()))
-    if (stdin.destroyed) throw await this.#gone()
-  }
-
-  async drained(): Promise<void> {
-    if (!this.#stream.stdin.writableNeedDrain) return new Promise<void>((resolve) => setImmediate(resolve))
-    this.#draining ??= new Promise<void>((resolve) => {
-      const { stdin } = this.#stream
-      const done = (): void => {
-        stdin.off('drain', done).off('close', done)
-        this.#draining = undefined
-        resolve()
-      }
-      stdin.once('drain', done).once('close', done)
-    })
-    return this.#draining
-  }
-
-  #write(parts: readonly Uint8Array[]): void {
-    const { stdin } = this.#stream
-    if (stdin.destroyed) {
-      void this.#end()
-      return
-    }
-    stdin.write(Buffer.concat(parts))
-  }
-
-  #expect(): Promise<readonly Line[]> {
-    const answer = Promise.withResolvers<readonly Line[]>()
-    answer.promise.catch(() => undefined)
-    this.#waiting.push({ lines: [], answer })
-    return answer.promise
-  }
-
-  async #receive(): Promise<void> {
-    let rest = Buffer.alloc(0) as Buffer
-    for await (const chunk of this.#stream.stdout) {
-      rest = Buffer.concat([rest, chunk as Buffer])
-      let at = 0
-      for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10, at)) {
-        this.#take(rest.toString('utf8', at, end))
-        at = end + 1
-      }
-      rest = rest.subarray(at)
-    }
-    await this.#end()
-  }
-
-  #take(line: string): void {
-    const [first] = this.#waiting
-    if (line !== '=') first?.lines.push(lineOf(line))
-    else if (first) {
-      this.#waiting.shift()
-      first.answer.resolve(first.lines)
-    }
-  }
-
-  async #end(): Promise<void> {
-    if (this.#waiting.length === 0) return
-    const gone = await this.#gone()
-    for (const { answer } of this.#waiting.splice(0)) answer.reject(gone)
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#stream[Symbol.asyncDispose]()
-    await this.closed
-  }
-}
-
-function lineOf(line: string): Line {
-  const [, call = '0', how = '', what = ''] = /^(\d+) (\S+) ?(.*)$/.exec(line) ?? []
-  return { call: Number(call), how, what: what.trim() }
-}
-
-function answerOf(line: Line | undefined): Answer {
-  if (!line) return { how: 'other', what: 'the shell in the container gave no answer' }
-  switch (line.how) {
-    case 'ok':
-    case 'kept':
-    case 'outside':
-      return { how: line.how, what: line.what }
-    case 'place':
-      return { how: 'in place', what: '' }
-    case 'way':
-      return { how: 'in the way', what: line.what }
-    default:
-      return { how: reasonOf(line.what), what: line.what }
-  }
-}
-
-/** What the programs in the container say, in the words of the C library (LC_ALL=C). */
-function reasonOf(said: string): Refusal['reason'] {
-  if (/No space left|quota exceeded/i.test(said)) return 'no space'
-  if (/Read-only file system/i.test(said)) return 'read-only'
-  if (/Permission denied|not permitted/i.test(said)) return 'no permission'
-  if (/Is a directory|Not a directory|File exists|cannot overwrite|busy/i.test(said)) return 'in the way'
-  return 'other'
-}
-
 function upper(path: string): string {
   return path.slice(0, path.lastIndexOf('/')) || '/'
 }
 
 function octal(mode: number): string {
   return mode.toString(8)
-}
-
-/** A word for the shell. */
-function quoted(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`
-}
-
-/** A path of /proc/self/mountinfo, where some characters are written in octal. */
-function unescaped(path: string): string {
-  return path.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)))
-}
-
-function noShell(container: ContainerRef, end: ExecEnd, error: string): Promise<never> | never {
-  if (end.how === 'failed') throw cannot(container, end.message)
-  if (end.how === 'exited') throw cannot(container, error.trim() || `the shell ended with ${end.exitCode}`)
-  throw new SyncGone('lost', `The stream into ${container.pod}/${container.name} ended before it began.`)
-}
-
-function cannot({ pod, name }: ContainerRef, why: string): DevkitError {
-  return new DevkitError('SYNC-110', {
-    message: `Files cannot be sent into ${pod}/${name}: its image has not what that takes (${why.replace(/\.$/, '')}).`,
-    hint: 'Use a cluster whose nodes devkit can enter (`cluster: { kind: {} }`), or an image with sh, dd, mv and find for development.',
-  })
-}
-
-async function notOpened(target: SyncTarget, container: ContainerRef, thrown: unknown): Promise<unknown> {
-  const { status } = thrown as { status?: number }
-  const { namespace, pod, name } = container
-  if (status === 401 || status === 403)
-    return new DevkitError('SYNC-111', {
-      message: `The cluster does not allow a command in ${pod}/${name}: ${messageOf(thrown)}.`,
-      hint: `Ask for the verbs get and create on pods/exec in the namespace ${namespace}.`,
-      cause: thrown,
-    })
-  return status === undefined
-    ? new SyncGone('lost', `The cluster cannot be reached: ${messageOf(thrown)}.`, thrown)
-    : whyGone(target, container)
-}
-
-/** Whether the container has ended, or only the way to it. */
-async function whyGone({ kube }: SyncTarget, { namespace, pod, name, id }: ContainerRef): Promise<SyncGone> {
-  interface PodStatus {
-    readonly containerStatuses?: readonly {
-      readonly name: string
-      readonly containerID?: string
-      readonly state?: { readonly running?: object }
-    }[]
-  }
-  const lost = new SyncGone('lost', `The stream into ${pod}/${name} ended.`)
-  try {
-    const found = await kube.get({ apiVersion: 'v1', kind: 'Pod', namespace, name: pod }, AbortSignal.timeout(5000))
-    const statuses = (found?.['status'] as PodStatus | undefined)?.containerStatuses
-    const runs = statuses?.some((one) => one.name === name && one.containerID?.endsWith(id) && one.state?.running !== undefined)
-    return runs ? lost : new SyncGone('ended', `The container ${name} of the pod ${pod} runs no more.`)
-  } catch {
-    return lost
-  }
 }

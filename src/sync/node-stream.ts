@@ -5,14 +5,23 @@ import { linkHash } from '../lib/content.ts'
 import { DevkitError } from '../lib/errors.ts'
 import type { Step } from '../lib/step.ts'
 import { nodeScript, startsScript } from './node-script.ts'
-import { AckMaker, type Answer, bigBytes, deepestFirst, partBytes, progressOf, smallBytes } from './sending.ts'
-import { type FileSource, isNotRead, type NotRead, openSource, readAttempts, readSmall } from './source.ts'
+import {
+  AckMaker,
+  type Answer,
+  bigBytes,
+  deepestFirst,
+  drained,
+  partBytes,
+  progressOf,
+  smallBytes,
+  untilSent,
+} from './sending.ts'
+import { type FileSource, isNotRead, type NotRead, openSource, readSmall } from './source.ts'
 import {
   type Ack,
   type Batch,
   type ContainerRef,
   type FileWrite,
-  rootOf,
   SyncGone,
   type SyncSession,
   type SyncTransport,
@@ -63,9 +72,7 @@ class NodeSession implements SyncSession {
   async push(container: ContainerRef, batch: Batch, step: Step): Promise<Ack> {
     const made = new AckMaker(container)
     const place = (path: string): Place | undefined => {
-      const root = rootOf(batch.roots, path)
-      if (root === undefined)
-        made.refuse({ target: path, reason: 'outside', why: `${path} is not below ${batch.roots.join(', ')}` })
+      const root = made.rootOf(batch, path)
       return root === undefined ? undefined : { id: container.id, root, path }
     }
     const answers: Promise<void>[] = []
@@ -105,34 +112,23 @@ class NodeSession implements SyncSession {
     if (write.kind === 'directory') return made.written(write.target, 0, undefined, await this.#channel.ask('M', at, write.mode))
     if (write.kind === 'link')
       return made.written(write.target, 0, linkHash(write.to), await this.#channel.ask('L', at, 0, write.to))
-    for (let attempt = 1; ; attempt++) {
+    return untilSent(write.target, made, step, async () => {
       const content = readSmall(write, smallBytes)
-      if (content === undefined) return this.#inParts(write, at, made, step)
-      if (!isNotRead(content))
-        return made.written(
-          write.target,
-          content.data.length,
-          content.hash,
-          await this.#channel.ask('W', at, content.mode, content.data),
-        )
-      if (content.reason !== 'changing' || attempt === readAttempts) return made.refuse({ target: write.target, ...content })
-      await delay(5 * 2 ** attempt, step.signal)
-    }
+      if (content === undefined) {
+        await this.#inParts(write, at, made, step)
+        return undefined
+      }
+      if (isNotRead(content)) return content
+      const answer = await this.#channel.ask('W', at, content.mode, content.data)
+      made.written(write.target, content.data.length, content.hash, answer)
+      return undefined
+    })
   }
 
   /** A file in parts. The container has it when the last has come, or not at all. */
   async #inParts(write: FileSource, at: Place, made: AckMaker, step: Step): Promise<void> {
     const channel = await this.#bigChannel()
-    for (let attempt = 1; ; attempt++) {
-      const read = await this.#inPartsOnce(channel, write, at, made, step)
-      if (read === undefined) return
-      if (read.reason !== 'changing' || attempt === readAttempts) {
-        made.refuse({ target: write.target, ...read })
-        return
-      }
-      step.say(`${write.target}: the file changed while it was sent, sending it again`)
-      await delay(5 * 2 ** attempt, step.signal)
-    }
+    return untilSent(write.target, made, step, () => this.#inPartsOnce(channel, write, at, made, step))
   }
 
   #bigChannel(): Promise<Channel> {
@@ -268,7 +264,6 @@ class Channel implements AsyncDisposable {
   readonly #waiting = new Map<number, PromiseWithResolvers<Answer>>()
   #sequence = 0
   #error = ''
-  #draining: Promise<void> | undefined
 
   constructor(node: string, stream: EngineStream) {
     this.#node = node
@@ -312,22 +307,8 @@ class Channel implements AsyncDisposable {
   }
 
   /** Waits until what was sent is on its way, and others had their turn. */
-  async drained(): Promise<void> {
-    if (!this.#stream.stdin.writableNeedDrain) return new Promise<void>((resolve) => setImmediate(resolve))
-    this.#draining ??= this.#drain()
-    return this.#draining
-  }
-
-  async #drain(): Promise<void> {
-    const { stdin } = this.#stream
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        stdin.off('drain', done).off('close', done)
-        resolve()
-      }
-      stdin.once('drain', done).once('close', done)
-    })
-    this.#draining = undefined
+  drained(): Promise<void> {
+    return drained(this.#stream.stdin)
   }
 
   #expect(sequence: number): Promise<Answer> {

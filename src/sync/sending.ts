@@ -1,5 +1,8 @@
+import type { Writable } from 'node:stream'
+import { delay } from '../lib/async.ts'
 import type { Step } from '../lib/step.ts'
-import { type Ack, type ContainerRef, type Refusal, SyncGone } from './transport.ts'
+import { type NotRead, readAttempts } from './source.ts'
+import { type Ack, type Batch, type ContainerRef, type Refusal, rootOf, SyncGone } from './transport.ts'
 
 /** A part of a file on its way. */
 export const partBytes = 512 * 1024
@@ -31,6 +34,13 @@ export class AckMaker {
 
   refuse(refusal: Refusal): void {
     this.#refused.push(refusal)
+  }
+
+  /** The root that a path of the batch is below; a path outside of all is refused. */
+  rootOf({ roots }: Batch, target: string): string | undefined {
+    const root = rootOf(roots, target)
+    if (root === undefined) this.refuse({ target, reason: 'outside', why: `${target} is not below ${roots.join(', ')}` })
+    return root
   }
 
   /** @throws SyncGone when the container said that it has ended */
@@ -74,6 +84,42 @@ export class AckMaker {
       refused: this.#refused,
     }
   }
+}
+
+/** Sends a file, and again while it changes meanwhile: `once` says why it could not be read. What cannot be read at last is refused. */
+export async function untilSent(
+  target: string,
+  made: AckMaker,
+  step: Step,
+  once: () => Promise<NotRead | undefined>,
+): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const notRead = await once()
+    if (notRead === undefined) return
+    if (notRead.reason !== 'changing' || attempt === readAttempts) return made.refuse({ target, ...notRead })
+    step.say(`${target}: the file changed while it was sent, sending it again`)
+    await delay(5 * 2 ** attempt, step.signal)
+  }
+}
+
+const draining = new WeakMap<Writable, Promise<void>>()
+
+/** Waits until what was written is on its way, and others had their turn. */
+export function drained(stream: Writable): Promise<void> {
+  if (!stream.writableNeedDrain) return new Promise((resolve) => setImmediate(resolve))
+  // many may wait for one stream
+  const waiting =
+    draining.get(stream) ??
+    new Promise<void>((resolve) => {
+      const done = (): void => {
+        stream.off('drain', done).off('close', done)
+        draining.delete(stream)
+        resolve()
+      }
+      stream.once('drain', done).once('close', done)
+    })
+  draining.set(stream, waiting)
+  return waiting
 }
 
 /** Files before the directories that they are in. */
