@@ -1,8 +1,9 @@
 import { join, posix } from 'node:path'
 import type { Files } from '../host/host.ts'
-import type { KubeObject, Manifest } from '../lib/objects.ts'
+import type { Manifest } from '../lib/objects.ts'
 import type { Step } from '../lib/step.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
+import { capabilitiesOf } from '../render/capabilities.ts'
 import { checkNamespaces, serviceTargets } from '../render/references.ts'
 import type { Program } from '../render/transforms/supervisor.ts'
 import { type ServiceTarget, transform } from '../render/transforms/transforms.ts'
@@ -52,6 +53,7 @@ export function applyProfile(
   images: ReadonlyMap<string, string>,
   programs: ReadonlyMap<string, Program>,
 ): readonly Manifest[] {
+  const { isNamespaced } = capabilitiesOf(plan.kubernetes, manifests)
   return transform(manifests, {
     namespace: plan.namespace,
     profile: plan.profile,
@@ -61,7 +63,7 @@ export function applyProfile(
     // a copy takes a shell, which an image that is not known may not have
     writable: needsCopies(plan) ? new Map([...syncedInto].filter(([service]) => programs.has(service))) : new Map(),
     gated: 'kind' in plan.cluster.spec && !forbidsHostPath(plan, manifests),
-    clusterScoped,
+    clusterScoped: (object) => !isNamespaced(object),
   })
 }
 
@@ -77,17 +79,5 @@ function forbidsHostPath({ namespace }: Plan, manifests: readonly Manifest[]): b
       kind === 'Namespace' &&
       metadata.name === namespace &&
       ['baseline', 'restricted'].includes(metadata.labels?.['pod-security.kubernetes.io/enforce'] ?? ''),
-  )
-}
-
-/** Kinds of every cluster that live in no namespace, and those that a CRD among the manifests makes so. */
-function clusterScoped({ apiVersion, kind }: KubeObject): boolean {
-  const group = apiVersion.split('/')[0] ?? ''
-  return (
-    (apiVersion === 'v1' && ['Namespace', 'Node', 'PersistentVolume'].includes(kind)) ||
-    /^(Cluster|PriorityClass|StorageClass|IngressClass|RuntimeClass|CustomResourceDefinition|APIService|ValidatingWebhook|MutatingWebhook|ValidatingAdmission|CSIDriver|VolumeAttachment)/.test(
-      kind,
-    ) ||
-    group === 'apiregistration.k8s.io'
   )
 }

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
+import { capabilitiesOf } from '../../src/render/capabilities.ts'
 import { app, imageOf, manifestsOf } from './tools/app.ts'
 import type { AnyEvent } from './tools/devkit.ts'
 import { useRig } from './tools/rig.ts'
@@ -120,6 +121,25 @@ test('a second up builds nothing, applies nothing and says so', async () => {
   expect(saysOf(events, /nothing has changed/)).toBe(true)
   expect(events.filter(({ type, outcome }) => type === 'object' && outcome !== 'unchanged')).toEqual([])
   expect(events.filter(({ type, outcome }) => type === 'step.finished' && outcome === 'built')).toEqual([])
+})
+
+test('the kinds that devkit takes for built in are those of a real API server', () => {
+  const get = (path: string): unknown => JSON.parse(rig.kubectl('get', '--raw', path))
+  const { groups } = get('/apis') as { groups: readonly { versions: readonly { groupVersion: string }[] }[] }
+  const paths = ['/api/v1', ...groups.flatMap(({ versions }) => versions.map(({ groupVersion }) => `/apis/${groupVersion}`))]
+  interface Resources {
+    readonly groupVersion: string
+    readonly resources: readonly { readonly name: string; readonly kind: string; readonly namespaced: boolean }[]
+  }
+  const served = paths.flatMap((path) => {
+    const { groupVersion: apiVersion, resources } = get(path) as Resources
+    return resources.filter(({ name }) => !name.includes('/')).map(({ kind, namespaced }) => ({ apiVersion, kind, namespaced }))
+  })
+  const { apiVersions, isNamespaced } = capabilitiesOf('1.34')
+  expect(apiVersions.toSorted()).toEqual(
+    [...new Set(served.flatMap(({ apiVersion, kind }) => [apiVersion, `${apiVersion}/${kind}`]))].toSorted(),
+  )
+  expect(served.filter((kind) => isNamespaced(kind) !== kind.namespaced)).toEqual([])
 })
 
 test('a second run is told who works on the environment; the lock dies with its holder', async () => {
