@@ -38,8 +38,8 @@ export async function loadPlan(io: Io, flags: GlobalFlags): Promise<{ readonly p
   if (!isDirectory) throw new DevkitError('CONFIG-001', { message: `There is no directory ${cwd}.`, hint: 'Correct --cwd.' })
   const { config, directory, file } = await loadConfig({ cwd, file: flags.config })
   const profileName = flags.profile ?? 'dev'
-  const profile = resolveProfile(profileName, shipped, config.profiles)
-  return { plan: makePlan({ config, directory, env: flags.env, profileName, profile }), file }
+  const resolved = resolveProfile(profileName, shipped, config.profiles)
+  return { plan: makePlan({ config, directory, env: flags.env, profileName, ...resolved }), file }
 }
 
 /** The real parts, each opened when first used. `command` is what other runs are told of this one. */

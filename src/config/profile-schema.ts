@@ -10,7 +10,10 @@ const serviceOverlay = v.strictObject({
 
 /** What a profile lays over the production manifests. Everything is optional: `production` says nothing. */
 export const profileSchema = v.strictObject({
-  extends: described('The profile whose values hold where this one is silent.', v.optional(text)),
+  extends: described(
+    'The profile whose values hold where this one is silent, or several: of two that speak the later one holds.',
+    v.optional(v.union([text, texts])),
+  ),
   maxReplicas: described('Replicas of every Deployment and StatefulSet that has more.', v.optional(count)),
   cpuLimits: described(
     '`drop` removes CPU limits, which only slow a laptop down; memory limits stay.',

@@ -1,19 +1,50 @@
 import { DevkitError } from '../lib/errors.ts'
-import type { Profile, ServiceOverlay } from './profile-schema.ts'
+import { isRecord } from '../lib/merge-keys.ts'
+import type { Profile } from './profile-schema.ts'
 import type { Config } from './schema.ts'
 
+/** A profile with all that it extends laid under it. */
+export interface ResolvedProfile {
+  readonly profile: Profile
+  /** Path of a value, such as `cpuLimits` or `services.web.env.DEBUG` → the profile that said it: `dev`, or `dev (shipped)`. */
+  readonly origins: Origins
+}
+
+export type Origins = Readonly<Record<string, string>>
+
 /**
- * The profile of that name with all that it extends laid under it. A profile of the config is laid over the shipped one of the same name.
+ * The profile of that name with all that it extends laid under it, the last that it names on top. A profile of the config is laid over the
+ * shipped one of the same name.
  * @throws CONFIG-104
  */
 export function resolveProfile(
   name: string,
   shipped: Readonly<Record<string, Profile>>,
   own: Config['profiles'],
-  seen: readonly string[] = [],
-): Profile {
-  const layers = [shipped[name], own[name]].filter((profile) => profile !== undefined)
-  if (layers.length === 0) {
+): ResolvedProfile {
+  const layers = layersOf(name, shipped, own, [])
+  const origins: Record<string, string> = {}
+  const profile = layers.reduce<unknown>((under, { values, label }) => laid(under, values, { path: '', label, origins }), {})
+  return { profile: profile as Profile, origins }
+}
+
+interface Layer {
+  readonly label: string
+  readonly values: Omit<Profile, 'extends'>
+}
+
+/** What lies under and in a profile, the lowest first. */
+function layersOf(
+  name: string,
+  shipped: Readonly<Record<string, Profile>>,
+  own: Config['profiles'],
+  seen: readonly string[],
+): readonly Layer[] {
+  const found = [
+    { label: `${name} (shipped)`, profile: Object.hasOwn(shipped, name) ? shipped[name] : undefined },
+    { label: name, profile: Object.hasOwn(own, name) ? own[name] : undefined },
+  ].flatMap(({ label, profile }) => (profile ? [{ label, profile }] : []))
+  if (found.length === 0) {
     const known = [...new Set([...Object.keys(shipped), ...Object.keys(own)])].sort().join(', ')
     throw new DevkitError('CONFIG-104', {
       message: `There is no profile '${name}'.`,
@@ -25,24 +56,48 @@ export function resolveProfile(
       message: `The profile '${name}' extends itself: ${[...seen, name].join(' → ')}.`,
       hint: 'Remove one `extends`.',
     })
-  return layers.reduce<Profile>((under, layer) => {
-    const base =
-      layer.extends === undefined || layer.extends === name
-        ? under
-        : overlay(resolveProfile(layer.extends, shipped, own, [...seen, name]), under)
-    return overlay(base, layer)
-  }, {})
+  const extended = found
+    .flatMap(({ profile }) => profile.extends ?? [])
+    // the shipped one of the same name is there anyway
+    .filter((base) => base !== name || found.length === 1)
+    .flatMap((base) => layersOf(base, shipped, own, [...seen, name]))
+  return [...extended, ...found.map(({ label, profile: { extends: _, ...values } }) => ({ label, values }))]
 }
 
-/** Every value of `over` that is there, else that of `under`; services one by one, variables one by one. */
-function overlay(under: Profile, { extends: _, ...over }: Profile): Profile {
-  const names = new Set([...Object.keys(under.services ?? {}), ...Object.keys(over.services ?? {})])
-  const services = Object.fromEntries(
-    [...names].map((name) => [name, overlayService(under.services?.[name] ?? {}, over.services?.[name] ?? {})]),
-  )
-  return { ...under, ...over, ...(names.size > 0 ? { services } : {}) }
+interface Place {
+  readonly path: string
+  readonly label: string
+  /** Written to. */
+  readonly origins: Record<string, string>
 }
 
-function overlayService(under: ServiceOverlay, over: ServiceOverlay): ServiceOverlay {
-  return { ...under, ...over, ...(under.env || over.env ? { env: { ...under.env, ...over.env } } : {}) }
+/** `over` on `under`: names and values one by one; a list of rules is lengthened, one with the `name` of an earlier one takes its place. */
+function laid(under: unknown, over: unknown, place: Place): unknown {
+  if (over === undefined) return under
+  const at = (name: string | number): Place => ({ ...place, path: place.path === '' ? `${name}` : `${place.path}.${name}` })
+  if (isRecord(over)) {
+    const below = isRecord(under) ? under : {}
+    delete place.origins[place.path]
+    const names = Object.keys(over)
+    return { ...below, ...Object.fromEntries(names.map((name) => [name, laid(below[name], over[name], at(name))])) }
+  }
+  if (!isRules(over)) {
+    for (const path of Object.keys(place.origins)) if (path.startsWith(`${place.path}.`)) delete place.origins[path]
+    place.origins[place.path] = place.label
+    return over
+  }
+  const rules = isRules(under) ? [...under] : []
+  for (const rule of over) {
+    const same =
+      isRecord(rule) && rule['name'] !== undefined ? rules.findIndex((one) => isRecord(one) && one['name'] === rule['name']) : -1
+    const index = same === -1 ? rules.length : same
+    rules[index] = rule
+    at(index).origins[at(index).path] = place.label
+  }
+  return rules
+}
+
+/** A list of rules, not of words. */
+function isRules(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value) && value.length > 0 && value.every((item) => isRecord(item) || typeof item === 'function')
 }

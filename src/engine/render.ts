@@ -6,7 +6,7 @@ import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { capabilitiesOf } from '../render/capabilities.ts'
 import { checkNamespaces, serviceTargets } from '../render/references.ts'
 import type { Program } from '../render/transforms/supervisor.ts'
-import { type ServiceTarget, transform } from '../render/transforms/transforms.ts'
+import { type ServiceTarget, type TransformInput, transform } from '../render/transforms/transforms.ts'
 import { plainTarget } from '../sync/mapping.ts'
 import type { Parts } from './environment.ts'
 
@@ -49,12 +49,22 @@ function directoriesOf({ directory }: Plan, { sync }: ServicePlan, files: Pick<F
 /** The manifests as they are to be applied. `images` is empty where nothing was built, `programs` where nothing is known of images. */
 export function applyProfile(
   plan: Plan,
-  { manifests, targets, syncedInto }: Source,
+  source: Source,
   images: ReadonlyMap<string, string>,
   programs: ReadonlyMap<string, Program>,
 ): readonly Manifest[] {
+  return transform(source.manifests, transformInput(plan, source, images, programs))
+}
+
+/** What the transforms go by; `report` tells what they do with it. */
+export function transformInput(
+  plan: Plan,
+  { manifests, targets, syncedInto }: Source,
+  images: ReadonlyMap<string, string>,
+  programs: ReadonlyMap<string, Program>,
+): TransformInput {
   const { isNamespaced } = capabilitiesOf(plan.kubernetes, manifests)
-  return transform(manifests, {
+  return {
     namespace: plan.namespace,
     profile: plan.profile,
     images,
@@ -64,7 +74,7 @@ export function applyProfile(
     writable: needsCopies(plan) ? new Map([...syncedInto].filter(([service]) => programs.has(service))) : new Map(),
     gated: 'kind' in plan.cluster.spec && !forbidsHostPath(plan, manifests),
     clusterScoped: (object) => !isNamespaced(object),
-  })
+  }
 }
 
 /** Whether files get into containers only by what the containers may write themselves. */

@@ -19,7 +19,7 @@ import { isLabelled, isWorkload, type KubeObject, type Manifest, nameOf, type Ob
 import type { Scope } from '../lib/scope.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { servicePort } from '../render/references.ts'
-import { repositoryOf } from '../render/transforms/transforms.ts'
+import { repositoryOf } from '../render/transforms/images.ts'
 import { providerOf } from '../toolbox.ts'
 import {
   aloneWithCluster,

@@ -125,3 +125,13 @@ export function withPodSpec(object: KubeObject, change: (pod: PodSpec) => PodSpe
     spec: { ...spec, jobTemplate: { ...jobTemplate, spec: inTemplate(jobTemplate['spec'] as Record<string, unknown>) } },
   }
 }
+
+/** A pod spec with every container changed, init containers too; the same one when none was. */
+export function eachContainer(pod: PodSpec, change: (container: Container) => Container): PodSpec {
+  const containers = pod.containers.map(change)
+  const initContainers = pod.initContainers?.map(change)
+  const isSame =
+    containers.every((container, index) => container === pod.containers[index]) &&
+    (initContainers?.every((container, index) => container === pod.initContainers?.[index]) ?? true)
+  return isSame ? pod : { ...pod, containers, ...(initContainers && { initContainers }) }
+}

@@ -1,3 +1,4 @@
+import type { Origins } from '../config/profile.ts'
 import type { Profile } from '../config/profile-schema.ts'
 import type { Config } from '../config/schema.ts'
 import { DevkitError } from '../lib/errors.ts'
@@ -12,10 +13,11 @@ export interface PlanInput {
   readonly env: string
   readonly profileName: string
   readonly profile: Profile
+  readonly origins: Origins
 }
 
 /** Decides everything that can be decided without looking at anything but the config. @throws PLAN-101, PLAN-102, CONFIG-103 */
-export function makePlan({ config, directory, env, profileName, profile }: PlanInput): Plan {
+export function makePlan({ config, directory, env, profileName, profile, origins }: PlanInput): Plan {
   if (!/^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$/.test(env))
     throw new DevkitError('CONFIG-001', {
       message: `'${env}' cannot name an environment.`,
@@ -50,6 +52,7 @@ export function makePlan({ config, directory, env, profileName, profile }: PlanI
     directory,
     profileName,
     profile,
+    profileOrigins: origins,
     cluster: {
       name: `devkit-${config.project}`,
       project: config.project,

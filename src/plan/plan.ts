@@ -1,3 +1,4 @@
+import type { Origins } from '../config/profile.ts'
 import type { Profile } from '../config/profile-schema.ts'
 import type { BuildSpec, ClusterSpec, PortSpec, SyncRule } from '../config/schema.ts'
 
@@ -12,6 +13,8 @@ export interface Plan {
   readonly directory: string
   readonly profileName: string
   readonly profile: Profile
+  /** Which profile said what. */
+  readonly profileOrigins: Origins
   readonly cluster: ClusterPlan
   /** The version of Kubernetes that the manifests are for, such as `1.34`, where the config says one. */
   readonly kubernetes?: string | undefined

@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { resolveProfile } from '../../src/config/profile.ts'
 import type { Config } from '../../src/config/schema.ts'
 import { DevkitError } from '../../src/lib/errors.ts'
 import { dockerIgnoreRules, ignoring } from '../../src/lib/ignore.ts'
@@ -26,7 +25,7 @@ const config: Config = {
   ignore: [],
   profiles: {},
 }
-const input = { config, directory: '/shop', env: 'default', profileName: 'dev', profile: {} }
+const input = { config, directory: '/shop', env: 'default', profileName: 'dev', profile: {}, origins: {} }
 const plan = makePlan(input)
 
 function codeOf(work: () => unknown): string | undefined {
@@ -117,17 +116,4 @@ test.each<[string, string[], string[]]>([
   )
   expect(actions.map((action) => `${'service' in action ? action.service : undefined} ${action.do}`)).toEqual(wanted)
   for (const { reason } of actions) expect(paths.some((path) => reason.startsWith(path.replace(/\/$/, '')))).toBe(true)
-})
-
-test('a profile lies over the shipped one of its name and over what it extends', () => {
-  const shipped = { dev: { maxReplicas: 1, requests: 0.5 }, ci: { extends: 'dev', requests: 0.1 } }
-  const own = { dev: { services: { web: { env: { A: '1' } } } }, mine: { extends: 'ci', maxReplicas: 2 } }
-  expect(resolveProfile('dev', shipped, own)).toEqual({ maxReplicas: 1, requests: 0.5, services: { web: { env: { A: '1' } } } })
-  expect(resolveProfile('mine', shipped, own)).toMatchObject({
-    maxReplicas: 2,
-    requests: 0.1,
-    services: { web: { env: { A: '1' } } },
-  })
-  expect(codeOf(() => resolveProfile('none', shipped, own))).toBe('CONFIG-104')
-  expect(codeOf(() => resolveProfile('a', {}, { a: { extends: 'b' }, b: { extends: 'a' } }))).toBe('CONFIG-104')
 })

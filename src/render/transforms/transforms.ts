@@ -1,13 +1,10 @@
-import type { Profile, ServiceOverlay } from '../../config/profile-schema.ts'
-import {
-  type Container,
-  type KubeObject,
-  type Manifest,
-  nameOf,
-  type PodSpec,
-  podSpecOf,
-  withPodSpec,
-} from '../../lib/objects.ts'
+import type { Profile } from '../../config/profile-schema.ts'
+import { eachContainer, type KubeObject, type Manifest, withPodSpec } from '../../lib/objects.ts'
+import { repositoryOf } from './images.ts'
+import { shareOfRequests, withoutCpuLimits } from './resources.ts'
+import { LeftOut, type Rule, type Transform } from './rule.ts'
+import { atMostReplicas } from './scaling.ts'
+import { overlayRules } from './services.ts'
 import { type Program, withSupervisor } from './supervisor.ts'
 import { withWritableCopies } from './writable-copy.ts'
 
@@ -34,77 +31,77 @@ export interface ServiceTarget {
   readonly container: string
 }
 
-type Transform = (object: KubeObject, input: TransformInput) => KubeObject
-
-/** In this order; each is pure and leaves alone what it has no word about. */
-const transforms: readonly Transform[] = [
-  inNamespace,
-  withReplicas,
-  withResources,
-  withImages,
-  withOverlay,
-  withSupervisor,
-  withWritableCopies,
-]
-
 /** The manifests as they are to be applied. */
 export function transform(manifests: readonly Manifest[], input: TransformInput): readonly Manifest[] {
-  return manifests.map(({ object, origin }) => ({
-    origin,
-    object: transforms.reduce((changed, apply) => apply(changed, input), object),
-  }))
+  const rules = rulesOf(input)
+  return manifests.flatMap(({ object, origin }) => {
+    const changed = follow(object, rules)
+    return changed instanceof LeftOut ? [] : [{ object: changed, origin }]
+  })
+}
+
+/** An object after all rules. `onChange` is told of each that did something, in their order. */
+export function follow(
+  object: KubeObject,
+  rules: readonly Rule[],
+  onChange?: (rule: Rule, before: KubeObject, after: KubeObject | LeftOut) => void,
+): KubeObject | LeftOut {
+  let before = object
+  for (const rule of rules) {
+    const after = rule.apply(before)
+    if (after !== before) onChange?.(rule, before, after)
+    if (after instanceof LeftOut) return after
+    before = after
+  }
+  return before
+}
+
+/** All that is laid over the manifests, in this order: what devkit does by itself sees what the profile made. */
+export function rulesOf(input: TransformInput): readonly Rule[] {
+  const { profile } = input
+  const own = (path: string, change: (object: KubeObject, input: TransformInput) => KubeObject): Rule => ({
+    by: 'devkit',
+    path,
+    apply: (object) => change(object, input),
+  })
+  const said = (Object.keys(language) as (keyof typeof language)[]).flatMap((key): readonly Rule[] => {
+    const value = profile[key]
+    if (value === undefined) return []
+    const made = (language[key] as Word<typeof value>)(value, input)
+    const parts =
+      typeof made === 'function' ? [[key, made] as const] : made.map(([name, apply]) => [`${key}.${name}`, apply] as const)
+    return parts.map(([path, apply]) => ({ by: 'profile', path, apply }))
+  })
+  return [
+    own('namespace', inNamespace),
+    ...said,
+    own('images', withImages),
+    own('supervisor', withSupervisor),
+    own('writable copies', withWritableCopies),
+  ]
+}
+
+/** What a word of the profile does: one change, or one for each of its names. */
+type Word<Value> = (value: Value, input: TransformInput) => Transform | readonly (readonly [name: string, apply: Transform])[]
+
+type Said = Omit<Profile, 'extends' | 'supervise' | 'writable'>
+
+/** The words of a profile, in the order of their work. One of the schema that is not here does not compile. */
+const language: { readonly [Key in keyof Said]-?: Word<NonNullable<Said[Key]>> } = {
+  maxReplicas: atMostReplicas,
+  cpuLimits: (value) => (value === 'drop' ? withoutCpuLimits : (object) => object),
+  requests: shareOfRequests,
+  services: (services, { services: targets }) =>
+    Object.entries(services).flatMap(([service, overlay]) => {
+      const target = targets.get(service)
+      return target ? overlayRules(overlay, target).map(([name, apply]) => [`${service}.${name}`, apply] as const) : []
+    }),
 }
 
 /** A manifest that names no namespace goes into the environment's. */
 function inNamespace(object: KubeObject, { namespace, clusterScoped }: TransformInput): KubeObject {
   if (object.metadata.namespace !== undefined || clusterScoped(object)) return object
   return { ...object, metadata: { ...object.metadata, namespace } }
-}
-
-function withReplicas(object: KubeObject, { profile, services }: TransformInput): KubeObject {
-  if (object.kind !== 'Deployment' && object.kind !== 'StatefulSet') return object
-  const spec = object['spec'] as { readonly replicas?: number }
-  const wanted = overlayOf(object, profile, services)?.replicas
-  const limited = profile.maxReplicas === undefined ? spec.replicas : Math.min(spec.replicas ?? 1, profile.maxReplicas)
-  const replicas = wanted ?? limited
-  return replicas === spec.replicas ? object : { ...object, spec: { ...spec, replicas } }
-}
-
-interface Resources {
-  readonly requests?: Readonly<Record<string, string | number>>
-  readonly limits?: Readonly<Record<string, string | number>>
-}
-
-function withResources(object: KubeObject, { profile }: TransformInput): KubeObject {
-  const { cpuLimits, requests: share } = profile
-  if (cpuLimits !== 'drop' && share === undefined) return object
-  return withPodSpec(object, (pod) =>
-    eachContainer(pod, (container) => {
-      const resources = container['resources'] as Resources | undefined
-      if (!resources) return container
-      const { cpu, ...limits } = resources.limits ?? {}
-      const kept = cpuLimits === 'drop' || cpu === undefined ? limits : { ...limits, cpu }
-      const requests = Object.fromEntries(
-        Object.entries(resources.requests ?? {}).map(([name, amount]) => [
-          name,
-          share === undefined ? amount : scaled(String(amount), share),
-        ]),
-      )
-      return {
-        ...container,
-        resources: { ...resources, ...(resources.limits && { limits: kept }), ...(resources.requests && { requests }) },
-      }
-    }),
-  )
-}
-
-/** A quantity times a share, in the unit that it was written in. https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/ */
-function scaled(quantity: string, share: number): string {
-  const [, digits, unit] = /^([0-9.]+)([a-zA-Z]*)$/.exec(quantity) ?? []
-  if (digits === undefined) return quantity
-  // a whole CPU has no smaller unit than itself until it is milli
-  const [amount, name] = unit === '' && Number(digits) < 1000 ? [Number(digits) * 1000, 'm'] : [Number(digits), unit ?? '']
-  return `${Math.max(1, Math.round(amount * share))}${name}`
 }
 
 function withImages(object: KubeObject, { images }: TransformInput): KubeObject {
@@ -114,59 +111,5 @@ function withImages(object: KubeObject, { images }: TransformInput): KubeObject 
       // the node has it: pulling it could only fail
       return reference === undefined ? container : { ...container, image: reference, imagePullPolicy: 'IfNotPresent' }
     }),
-  )
-}
-
-function withOverlay(object: KubeObject, { profile, services }: TransformInput): KubeObject {
-  const overlay = overlayOf(object, profile, services)
-  const target = [...services.values()].find(({ workload }) => workload === nameOf(object))
-  if (!overlay || !target) return object
-  return withPodSpec(object, (pod) => ({
-    ...pod,
-    containers: pod.containers.map((container) =>
-      container.name === target.container ? overlaid(container, overlay) : container,
-    ),
-  }))
-}
-
-function overlaid(container: Container, { command, args, env }: ServiceOverlay): Container {
-  const variables = (container['env'] as readonly { readonly name: string }[] | undefined) ?? []
-  const added = Object.entries(env ?? {}).map(([name, value]) => ({ name, value }))
-  return {
-    ...container,
-    ...(command && { command }),
-    ...(args && { args }),
-    ...(env && { env: [...variables.filter(({ name }) => !(name in env)), ...added] }),
-  }
-}
-
-function overlayOf(object: KubeObject, profile: Profile, services: TransformInput['services']): ServiceOverlay | undefined {
-  for (const [service, { workload }] of services) if (workload === nameOf(object)) return profile.services?.[service]
-  return undefined
-}
-
-function eachContainer(pod: PodSpec, change: (container: Container) => Container): PodSpec {
-  return {
-    ...pod,
-    containers: pod.containers.map(change),
-    ...(pod.initContainers && { initContainers: pod.initContainers.map(change) }),
-  }
-}
-
-/** An image without its tag and digest. */
-export function repositoryOf(image: string): string {
-  const [name = ''] = image.split('@')
-  const slash = name.lastIndexOf('/')
-  const colon = name.lastIndexOf(':')
-  return colon > slash ? name.slice(0, colon) : name
-}
-
-/** All images that a set of manifests names, without tags. */
-export function imagesIn(manifests: readonly Manifest[]): ReadonlySet<string> {
-  const pods = manifests.map(({ object }) => podSpecOf(object)).filter((pod) => pod !== undefined)
-  return new Set(
-    pods
-      .flatMap((pod) => [...pod.containers, ...(pod.initContainers ?? [])])
-      .flatMap(({ image }) => (image === undefined ? [] : [repositoryOf(image)])),
   )
 }

@@ -35,6 +35,7 @@ const plan = (profile: Plan['profile'] = { supervise: true }): Plan => ({
   directory,
   profileName: 'dev',
   profile,
+  profileOrigins: {},
   cluster: { name: 'devkit-shop', project: 'shop', spec: { kind: {} }, hostPorts: [] },
   sources: ['k8s'],
   ignore: [],

@@ -1,0 +1,53 @@
+import { expect, test } from 'vitest'
+import { resolveProfile } from '../../src/config/profile.ts'
+import type { Profile } from '../../src/config/profile-schema.ts'
+
+const shipped = { dev: { maxReplicas: 1, requests: 0.5 }, ci: { extends: 'dev', requests: 0.1 } }
+
+test('a profile lies over the shipped one of its name and over what it extends; each value knows who said it', () => {
+  const own: Record<string, Profile> = {
+    dev: { services: { web: { env: { A: '1', B: '2' }, args: ['one', 'two'] } } },
+    mine: { extends: 'ci', maxReplicas: 2, services: { web: { env: { B: '3' }, args: ['three'] } } },
+  }
+  expect(resolveProfile('dev', shipped, own)).toEqual({
+    profile: { maxReplicas: 1, requests: 0.5, services: { web: { env: { A: '1', B: '2' }, args: ['one', 'two'] } } },
+    origins: {
+      maxReplicas: 'dev (shipped)',
+      requests: 'dev (shipped)',
+      'services.web.env.A': 'dev',
+      'services.web.env.B': 'dev',
+      'services.web.args': 'dev',
+    },
+  })
+  expect(resolveProfile('mine', shipped, own)).toEqual({
+    profile: { maxReplicas: 2, requests: 0.1, services: { web: { env: { A: '1', B: '3' }, args: ['three'] } } },
+    origins: {
+      maxReplicas: 'mine',
+      requests: 'ci (shipped)',
+      'services.web.env.A': 'dev',
+      'services.web.env.B': 'mine',
+      'services.web.args': 'mine',
+    },
+  })
+})
+
+test('of several that are extended the later one holds, and a value of its own before both', () => {
+  const own = {
+    a: { requests: 0.2, maxReplicas: 3 },
+    b: { requests: 0.3 },
+    both: { extends: ['a', 'b'], cpuLimits: 'keep' as const },
+  }
+  expect(resolveProfile('both', {}, own)).toEqual({
+    profile: { requests: 0.3, maxReplicas: 3, cpuLimits: 'keep' },
+    origins: { requests: 'b', maxReplicas: 'a', cpuLimits: 'both' },
+  })
+})
+
+test('what does not exist and what extends itself is told', () => {
+  expect(() => resolveProfile('none', shipped, {})).toThrow("There is no profile 'none'.")
+  expect(() => resolveProfile('constructor', shipped, {})).toThrow("There is no profile 'constructor'.")
+  expect(() => resolveProfile('a', {}, { a: { extends: 'b' }, b: { extends: ['a'] } })).toThrow('a → b → a')
+  expect(() => resolveProfile('a', {}, { a: { extends: 'a' } })).toThrow('a → a')
+  // the shipped one of the same name is what it lies over anyway
+  expect(resolveProfile('dev', shipped, { dev: { extends: 'dev' } }).profile).toEqual({ maxReplicas: 1, requests: 0.5 })
+})

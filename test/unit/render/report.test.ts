@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest'
+import { report } from '../../../src/render/transforms/report.ts'
+import { deployment, inputFor, manifestOf } from './rig.ts'
+
+test('every field that is not as its source has it is told with the rule that acted', () => {
+  const object = deployment({
+    spec: { replicas: 3 },
+    container: { resources: { limits: { cpu: '1', memory: '1Gi' }, requests: { cpu: '1' } } },
+  })
+  const profile = { maxReplicas: 2, cpuLimits: 'drop' as const, services: { web: { replicas: 1, env: { DEBUG: '1' } } } }
+  const origins = { maxReplicas: 'dev (shipped)', cpuLimits: 'dev (shipped)', 'services.web.env.DEBUG': 'dev' }
+  const input = inputFor(profile, { images: new Map([['x/web', 'x/web:built']]) })
+  const container = 'spec.template.spec.containers[web]'
+  expect([...report([manifestOf(object)], input, origins)]).toEqual([
+    {
+      outcome: 'kept',
+      manifest: manifestOf(object),
+      changes: [
+        { rule: 'dev (shipped): maxReplicas', path: 'spec.replicas', before: 3, after: 2 },
+        { rule: 'dev (shipped): cpuLimits', path: `${container}.resources.limits.cpu`, before: '1', after: undefined },
+        { rule: 'profile: services.web.replicas', path: 'spec.replicas', before: 2, after: 1 },
+        {
+          rule: 'dev: services.web.env.DEBUG',
+          path: `${container}.env`,
+          before: undefined,
+          after: [{ name: 'DEBUG', value: '1' }],
+        },
+        { rule: 'devkit: images', path: `${container}.image`, before: 'x/web:1', after: 'x/web:built' },
+        { rule: 'devkit: images', path: `${container}.imagePullPolicy`, before: undefined, after: 'IfNotPresent' },
+      ],
+    },
+  ])
+})
+
+test('a profile that says nothing changes the namespace only', () => {
+  const { metadata, ...rest } = deployment()
+  const [told] = report([manifestOf({ ...rest, metadata: { name: 'web' } } as never)], inputFor({}), {})
+  expect(metadata.namespace).toBe('shop')
+  expect(told).toMatchObject({ changes: [{ rule: 'devkit: namespace', path: 'metadata.namespace', after: 'shop' }] })
+})
