@@ -10,6 +10,10 @@ import { delta } from './images/delta.ts'
 import { type Push, push } from './images/push.ts'
 import { manifests } from './render/manifests.ts'
 import type { Renderer } from './render/renderer.ts'
+import { dotenv } from './secrets/dotenv.ts'
+import { type EnvironmentParts, environment } from './secrets/environment.ts'
+import { generate } from './secrets/generate.ts'
+import type { SecretProviders } from './secrets/read.ts'
 import { execStream } from './sync/exec-stream.ts'
 import { nodeStream } from './sync/node-stream.ts'
 import type { SyncTransport } from './sync/transport.ts'
@@ -24,16 +28,19 @@ export interface Toolbox {
   readonly renderer: Renderer
   /** Where images go when nodes cannot be entered. */
   readonly push: Push
+  /** Where the values of Secrets come from. */
+  readonly secrets: SecretProviders
   readonly transport: { readonly node: SyncTransport; readonly exec: SyncTransport }
 }
 
-export function makeToolbox(parts: KindParts & MirrorParts & ExistingParts): Toolbox {
+export function makeToolbox(parts: KindParts & MirrorParts & ExistingParts & EnvironmentParts): Toolbox {
   return {
     provider: { kind: withMirrors(kind(parts), parts), existing: existing(parts) },
     builder: buildx(parts),
     delivery: delta(parts),
     renderer: manifests,
     push: push(parts),
+    secrets: { dotenv, environment: environment(parts), generate },
     transport: { node: nodeStream(parts), exec: execStream() },
   }
 }

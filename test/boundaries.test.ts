@@ -21,11 +21,26 @@ const rooms: Readonly<
   render: { rooms: ['lib'], types: ['config', 'host', 'kube'], packages: ['yaml'] },
   deploy: { rooms: ['lib'], types: ['config', 'host', 'kube'] },
   sync: { rooms: ['lib'], types: ['config', 'host', 'kube'] },
+  secrets: { rooms: ['lib'], types: ['config'], packages: ['dotenv'] },
   forward: { rooms: ['lib'], types: ['config', 'host', 'kube', 'cluster'] },
   logs: { rooms: ['lib'], types: ['config', 'host', 'kube'] },
-  toolbox: { rooms: ['cluster', 'build', 'images', 'render', 'sync'], types: ['config'] },
+  toolbox: { rooms: ['cluster', 'build', 'images', 'render', 'secrets', 'sync'], types: ['config'] },
   engine: {
-    rooms: ['lib', 'plan', 'events', 'toolbox', 'cluster', 'build', 'images', 'render', 'deploy', 'sync', 'forward', 'logs'],
+    rooms: [
+      'lib',
+      'plan',
+      'events',
+      'toolbox',
+      'cluster',
+      'build',
+      'images',
+      'render',
+      'secrets',
+      'deploy',
+      'sync',
+      'forward',
+      'logs',
+    ],
     types: ['host', 'kube', 'config'],
   },
   ui: { rooms: ['lib', 'events'], packages: ['listr2'] },
@@ -100,7 +115,7 @@ test('every room is in the table, every dependency belongs to one', () => {
 })
 
 test('heavy packages are imported when first used, never at the top of a file', () => {
-  const heavy = ['@kubernetes/client-node', 'dockerode', 'execa', 'listr2', 'undici', 'ws', 'yaml', 'tar-stream']
+  const heavy = ['@kubernetes/client-node', 'dockerode', 'execa', 'listr2', 'undici', 'ws', 'yaml', 'tar-stream', 'dotenv']
   const wrong = files.filter((file) =>
     heavy.some((name) =>
       new RegExp(`^import (?!type )[^\\n]*from '${name}'`, 'm').test(readFileSync(join(source, file), 'utf8')),

@@ -56,6 +56,7 @@ export async function openParts(io: Io, command: string): Promise<Parts> {
     return opened
   }
   const parts = {
+    env: io.env,
     exec,
     engine,
     files: openFiles(),

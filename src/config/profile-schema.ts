@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { secretsSchema } from './secrets.ts'
 import { count, described, names, text, texts } from './words.ts'
 
 const serviceOverlay = v.strictObject({
@@ -31,6 +32,7 @@ export const profileSchema = v.strictObject({
     'Whether a container that may not write its root (`readOnlyRootFilesystem`) gets a writable copy of what sync rules lead into. Only in clusters whose nodes cannot be entered: elsewhere files come in without it.',
     v.optional(v.boolean()),
   ),
+  secrets: described('What is laid over the Secrets of the config, or added to them.', v.optional(secretsSchema)),
   services: described('What is laid over single services, by their names.', v.optional(v.record(text, serviceOverlay))),
 })
 

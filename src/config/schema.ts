@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { profileSchema } from './profile-schema.ts'
+import { secretsSchema } from './secrets.ts'
 import { sourceSpec } from './sources.ts'
 import { described, label, names, portNumber, text, texts } from './words.ts'
 
@@ -108,6 +109,10 @@ export const configSchema = v.strictObject({
   services: described(
     'What is built, synced and reachable, by names of your choice.',
     v.optional(v.record(label(40), serviceSpec), {}),
+  ),
+  secrets: described(
+    'Secrets that devkit makes for the environment, by their names; values from files and the environment, never shown.',
+    v.optional(secretsSchema, {}),
   ),
   ignore: described(
     "Patterns below the config's directory that are neither watched nor synced, written as in a .gitignore.",

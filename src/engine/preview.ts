@@ -3,10 +3,12 @@ import { type Container, type Manifest, nameOf, podSpecOf } from '../lib/objects
 import type { Step } from '../lib/step.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { repositoryOf } from '../render/transforms/images.ts'
+import { withSecrets } from '../render/transforms/secrets.ts'
 import type { Program } from '../render/transforms/supervisor.ts'
 import type { Parts } from './environment.ts'
 import { programsOf } from './programs.ts'
 import { applyProfile, renderSource, type Source } from './render.ts'
+import { shownSecrets } from './secrets.ts'
 import { buildRequest, builtServices, targetOf } from './up.ts'
 
 /** The manifests as `up` would apply them, as far as it can be told. */
@@ -18,7 +20,7 @@ export interface Preview {
 
 /**
  * Renders what `up` would apply without making anything. What images run is known where the engine has them; it need not even answer.
- * @throws RENDER-101 … RENDER-104, PLAN-104, PLAN-106, PLAN-107, BUILD-101, BUILD-103
+ * @throws RENDER-101 … RENDER-104, PLAN-104, PLAN-106, PLAN-107, BUILD-101, BUILD-103, SECRET-103
  */
 export async function preview(plan: Plan, parts: Pick<Parts, 'tools' | 'host'>, step: Pick<Step, 'signal'>): Promise<Preview> {
   const source = await renderSource(plan, parts, step)
@@ -45,7 +47,8 @@ export async function preview(plan: Plan, parts: Pick<Parts, 'tools' | 'host'>, 
     )
   }
   const references = new Map([...images].map(([repository, { reference }]) => [repository, reference]))
-  return { manifests: applyProfile(plan, source, references, programs), notes }
+  const profiled = applyProfile(plan, source, references, programs)
+  return { manifests: withSecrets(profiled, await shownSecrets(plan, parts), plan.namespace), notes }
 }
 
 /** Those of the images that the engine has; undefined when no engine can be asked. */

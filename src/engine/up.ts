@@ -20,6 +20,7 @@ import type { Scope } from '../lib/scope.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { servicePort } from '../render/references.ts'
 import { repositoryOf } from '../render/transforms/images.ts'
+import { withSecrets } from '../render/transforms/secrets.ts'
 import { providerOf } from '../toolbox.ts'
 import {
   aloneWithCluster,
@@ -33,6 +34,7 @@ import {
 import { MissingSources } from './missing.ts'
 import { programsOf } from './programs.ts'
 import { applyProfile, renderSource, type Source } from './render.ts'
+import { contentsOf, valuesOf } from './secrets.ts'
 import { runStep } from './step.ts'
 
 /** How long an API server may take that begins on a busy machine, in ms. */
@@ -74,6 +76,7 @@ export async function up(plan: Plan, run: EngineRun, scope: Scope, options: UpOp
   const { reuse } = options
   const { parts, signal } = run
   const source = await renderSource(plan, parts, { signal })
+  const values = await valuesOf(plan, parts)
   const ports = plan.services.flatMap((service) =>
     service.ports.map((port) => ({
       service,
@@ -127,7 +130,8 @@ export async function up(plan: Plan, run: EngineRun, scope: Scope, options: UpOp
   const delivered = deliveryResult.value
   await holdEnvironment(plan, parts, true)
 
-  const wanted = applyProfile(plan, source, references(images), await programsOf(plan, images, parts))
+  const profiled = applyProfile(plan, source, references(images), await programsOf(plan, images, parts))
+  const wanted = withSecrets(profiled, await contentsOf(plan, values, kube, parts, signal), plan.namespace)
   const forwards = provider.own ? await mapPorts(plan, ports, cluster, run) : []
   if (!provider.own) tellWays(plan, source, ports, run)
   const urls = Object.fromEntries(forwards.toReversed().map(({ service, url }) => [service, url]))

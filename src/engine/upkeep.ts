@@ -276,12 +276,15 @@ class Problems {
 }
 
 /** What `plan/affected` has to know beside the plan, as it is on the disk now. */
-export async function surroundingsOf(plan: Plan, configFiles: readonly string[]): Promise<Surroundings> {
+export async function surroundingsOf(
+  plan: Plan,
+  files: Pick<Surroundings, 'configFiles' | 'secretFiles'>,
+): Promise<Surroundings> {
   const ignores = plan.services.map(async ({ name, build }) => {
     const rules = build ? await dockerIgnored(join(plan.directory, build.context), build.dockerfile) : []
     return [name, ignoring(rules)] as const
   })
-  return { dockerIgnores: new Map(await Promise.all(ignores)), never: neverSynced, configFiles }
+  return { dockerIgnores: new Map(await Promise.all(ignores)), never: neverSynced, ...files }
 }
 
 /** The image that the service runs already, when the tree differs from it only where a sync rule covers the difference. */
@@ -305,7 +308,7 @@ async function runningImage(plan: Plan, service: ServicePlan, kube: Kube, run: E
   const differing = [...new Set([...Object.keys(inImage), ...tree.keys()])].filter(
     (path) => inImage[path] !== tree.get(path)?.hash,
   )
-  const meaningOf = meaningsFor(plan, service, await surroundingsOf(plan, []))
+  const meaningOf = meaningsFor(plan, service, await surroundingsOf(plan, { configFiles: [], secretFiles: [] }))
   if (differing.some((path) => meaningOf(join(context, path))?.do === 'rebuild')) return undefined
   return runStep(
     run,

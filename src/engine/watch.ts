@@ -7,9 +7,10 @@ import type { Scope } from '../lib/scope.ts'
 import { affected } from '../plan/affected.ts'
 import type { Plan } from '../plan/plan.ts'
 import { neverSynced } from '../sync/mapping.ts'
-import type { EngineRun } from './environment.ts'
+import type { EngineRun, Parts } from './environment.ts'
 import { tellLogs } from './logs.ts'
 import { MissingSources } from './missing.ts'
+import { secretPaths } from './secrets.ts'
 import { Sessions } from './sessions.ts'
 import { problemEvent } from './step.ts'
 import type { Running } from './up.ts'
@@ -40,7 +41,7 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
   const { host } = run.parts
   const warn = (problem: unknown): void => run.bus.emit(problemEvent(problem, 'warning'))
   // before the first build: what is saved while it runs must not be missed
-  const watching = scope.use(await host.watch(await rootsOf(plan, replan), { never: neverSynced, warn }, scope.signal))
+  const watching = scope.use(await host.watch(await rootsOf(plan, replan, run.parts), { never: neverSynced, warn }, scope.signal))
   const sessions = new Sessions(run, scope, {
     rebuild: (service) => upkeep.rebuild(service),
     bringUp: () => upkeep.bringUp(),
@@ -59,7 +60,11 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
 
   /** A manifest or config that is only touched is told from one that changed by what it is now. */
   const rememberSources = async (): Promise<void> => {
-    const paths = [...plan.sources.map((source) => join(plan.directory, source)), ...replan.files]
+    const paths = [
+      ...plan.sources.map((source) => join(plan.directory, source)),
+      ...replan.files,
+      ...secretPaths(plan, run.parts),
+    ]
     await Promise.all(
       paths.map(async (path) => (await host.files.stateOf(path)) ?? host.files.treeOf(path, (name) => neverSynced.test(name))),
       // what cannot be read is told by whoever renders it
@@ -68,10 +73,11 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
   await rememberSources()
   const missing = new MissingSources(run)
   await missing.look(plan)
-  let surroundings = await surroundingsOf(plan, replan.files)
+  const filesOf = (of: Plan) => ({ configFiles: replan.files, secretFiles: secretPaths(of, run.parts) })
+  let surroundings = await surroundingsOf(plan, filesOf(plan))
   const lookAround = async (): Promise<void> => {
-    surroundings = await surroundingsOf(plan, replan.files)
-    await watching.update(await rootsOf(plan, replan))
+    surroundings = await surroundingsOf(plan, filesOf(plan))
+    await watching.update(await rootsOf(plan, replan, run.parts))
     await rememberSources()
     await missing.look(plan)
   }
@@ -151,7 +157,7 @@ function shown({ directory }: Plan, [file = '']: readonly string[]): string {
 }
 
 /** Everything that the plan reads, and what of it need not be watched. */
-async function rootsOf(plan: Plan, { files }: Replan): Promise<readonly WatchRoot[]> {
+async function rootsOf(plan: Plan, { files }: Replan, parts: Parts): Promise<readonly WatchRoot[]> {
   const own = { base: plan.directory, rules: gitIgnoreRules(plan.ignore) }
   const contextRoot = async (path: string, dockerfile: string): Promise<WatchRoot> => ({
     path,
@@ -167,7 +173,7 @@ async function rootsOf(plan: Plan, { files }: Replan): Promise<readonly WatchRoo
     ...(build ? deciding(join(plan.directory, build.context), build.dockerfile) : []),
   ])
   return [
-    ...files.map((path) => ({ path, ignore: [] })),
+    ...[...files, ...secretPaths(plan, parts)].map((path) => ({ path, ignore: [] })),
     ...plan.sources.map((source) => ({ path: join(plan.directory, source), ignore: [own] })),
     ...(await Promise.all(services)).flat(),
   ]

@@ -27,6 +27,8 @@ export interface Surroundings {
   readonly never: RegExp
   /** The files that the config was loaded from. */
   readonly configFiles: readonly string[]
+  /** The files that Secrets have their values from. */
+  readonly secretFiles: readonly string[]
 }
 
 /**
@@ -89,15 +91,11 @@ export function affected(plan: Plan, changes: readonly Change[], surroundings: S
     if (by.none.length > 0 && by.sync.length + by.rebuild.length === 0)
       actions.push({ do: 'none', ...about, reason: some(plan, by.none) })
   }
-  const manifests = paths.filter((path) => isManifest(plan, path))
-  if (manifests.length > 0)
-    actions.push({
-      do: 'rerender',
-      reason: some(
-        plan,
-        manifests.map((path) => ({ path, reason: 'is a manifest' })),
-      ),
-    })
+  const rendered = paths.flatMap((path) => {
+    if (surroundings.secretFiles.includes(path)) return [{ path, reason: 'has the values of a Secret' }]
+    return isManifest(plan, path) ? [{ path, reason: 'is a manifest' }] : []
+  })
+  if (rendered.length > 0) actions.push({ do: 'rerender', reason: some(plan, rendered) })
   return actions
 }
 

@@ -1,6 +1,7 @@
 import type { Origins } from '../config/profile.ts'
 import type { Profile } from '../config/profile-schema.ts'
 import type { Config } from '../config/schema.ts'
+import { overlaySecrets } from '../config/secrets.ts'
 import { DevkitError } from '../lib/errors.ts'
 import { nearest } from '../lib/nearest.ts'
 import { inDependencyOrder } from './graph.ts'
@@ -61,6 +62,7 @@ export function makePlan({ config, directory, env, profileName, profile, origins
     },
     kubernetes: config.kubernetes,
     sources: config.manifests,
+    secrets: overlaySecrets(config.secrets, profile.secrets),
     ignore: config.ignore,
     services: inDependencyOrder(services),
   }

@@ -22,6 +22,7 @@ const config: Config = {
     },
     db: service,
   },
+  secrets: {},
   ignore: [],
   profiles: {},
 }
@@ -61,6 +62,7 @@ const surroundings = {
   dockerIgnores: new Map([['web', ignoring(dockerIgnoreRules('docs\nDockerfile\n'))]]),
   never: neverSynced,
   configFiles: ['/shop/devkit.config.ts'],
+  secretFiles: ['/shop/.env'],
 }
 const rule = { from: 'web/src', to: '/app', ignore: ['*.md'], restart: undefined, run: [] }
 const watched = makePlan({
@@ -105,6 +107,7 @@ test.each<[string, string[], string[]]>([
   ['only the service that it is about', ['other/a'], ['other rebuild']],
   ['a directory says nothing to a build', ['web/new/', 'web/src/new/'], ['web sync', 'worker sync']],
   ['manifests', ['k8s/web.yaml'], ['undefined rerender']],
+  ['the file of a Secret', ['.env'], ['undefined rerender']],
   ['no manifest', ['k8s/notes.md'], []],
   ['the config, and the rest with it', ['devkit.config.ts', 'other/a'], ['undefined replan', 'other rebuild']],
   ['a neighbour whose name begins alike', ['web2/file', 'elsewhere'], []],

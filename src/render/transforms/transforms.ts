@@ -84,7 +84,7 @@ export function rulesOf(input: TransformInput): readonly Rule[] {
 /** What a word of the profile does: one change, or one for each of its names. */
 type Word<Value> = (value: Value, input: TransformInput) => Transform | readonly (readonly [name: string, apply: Transform])[]
 
-type Said = Omit<Profile, 'extends' | 'supervise' | 'writable'>
+type Said = Omit<Profile, 'extends' | 'secrets' | 'supervise' | 'writable'>
 
 /** The words of a profile, in the order of their work. One of the schema that is not here does not compile. */
 const language: { readonly [Key in keyof Said]-?: Word<NonNullable<Said[Key]>> } = {

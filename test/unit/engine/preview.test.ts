@@ -13,6 +13,9 @@ import { podSpecOf } from '../../../src/lib/objects.ts'
 import type { Plan } from '../../../src/plan/plan.ts'
 import { manifests } from '../../../src/render/manifests.ts'
 import { commandOf, isSupervised } from '../../../src/render/transforms/supervisor.ts'
+import { dotenv } from '../../../src/secrets/dotenv.ts'
+import { environment } from '../../../src/secrets/environment.ts'
+import { generate } from '../../../src/secrets/generate.ts'
 import { app } from '../../e2e/tools/app.ts'
 
 let directory: string
@@ -38,6 +41,7 @@ const plan = (profile: Plan['profile'] = { supervise: true }): Plan => ({
   profileOrigins: {},
   cluster: { name: 'devkit-shop', project: 'shop', spec: { kind: {} }, hostPorts: [] },
   sources: ['k8s'],
+  secrets: {},
   ignore: [],
   services: [
     {
@@ -66,7 +70,11 @@ function rendered(wanted: Plan, shell: boolean | 'none' | undefined): Promise<Pr
   const files = openFiles()
   const host = { files, engine: async () => engine as Engine }
   const exec = async () => Promise.reject(new Error('nothing is run'))
-  const tools = { builder: buildx({ ...host, exec }), renderer: manifests }
+  const tools = {
+    builder: buildx({ ...host, exec }),
+    renderer: manifests,
+    secrets: { dotenv, environment: environment({ env: {} }), generate },
+  }
   return preview(wanted, { tools, host } as unknown as Parts, { signal: new AbortController().signal })
 }
 

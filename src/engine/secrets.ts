@@ -1,0 +1,51 @@
+import { resolve } from 'node:path'
+import type { Kube } from '../kube/kube.ts'
+import type { Plan } from '../plan/plan.ts'
+import { hidden, type SecretContent } from '../render/transforms/secrets.ts'
+import { readSecrets, type SecretValues, secretFiles, secretKeys } from '../secrets/read.ts'
+import type { Parts } from './environment.ts'
+
+type Tools = { readonly tools: Pick<Parts['tools'], 'secrets'> }
+
+/** The values of the config's Secrets, as far as their sources have them; nothing is asked of the cluster. @throws SECRET-101 … SECRET-103 */
+export function valuesOf(plan: Plan, { tools }: Tools): Promise<readonly SecretValues[]> {
+  return readSecrets(plan, tools.secrets)
+}
+
+/** The Secrets as they are applied. What is made up is made up once: the cluster's own Secret is where it is kept. */
+export function contentsOf(
+  plan: Plan,
+  values: readonly SecretValues[],
+  kube: Pick<Kube, 'get'>,
+  { tools }: Tools,
+  signal: AbortSignal,
+): Promise<readonly SecretContent[]> {
+  return Promise.all(
+    values.map(async ({ name, type, data, generated }) => {
+      const keys = Object.entries(generated)
+      if (keys.length === 0) return { name, type, data }
+      const live = await kube.get({ apiVersion: 'v1', kind: 'Secret', name, namespace: plan.namespace }, signal)
+      const kept = (live?.['data'] ?? {}) as Readonly<Record<string, string>>
+      const made = keys.map(async ([key, length]): Promise<[string, string]> => {
+        const given = await tools.secrets.generate.read(length, [key], plan.directory)
+        return [key, kept[key] || Buffer.from(given.get(key)?.text ?? '').toString('base64')]
+      })
+      return { name, type, data: { ...data, ...Object.fromEntries(await Promise.all(made)) } }
+    }),
+  )
+}
+
+/** The files (absolute) that the Secrets have their values from: a change of one is applied. */
+export function secretPaths(plan: Plan, { tools }: Tools): readonly string[] {
+  return secretFiles(plan, tools.secrets).map((file) => resolve(plan.directory, file))
+}
+
+/** The Secrets as they may be shown: every key, no value. */
+export async function shownSecrets(plan: Plan, { tools }: Tools): Promise<readonly SecretContent[]> {
+  const keys = await secretKeys(plan, tools.secrets)
+  return [...keys].map(([name, all]) => ({
+    name,
+    type: plan.secrets[name]?.type,
+    data: Object.fromEntries(all.map((key) => [key, hidden])),
+  }))
+}
