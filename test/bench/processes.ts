@@ -1,32 +1,24 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** Ticks of /proc/PID/stat in a second. https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html */
-const ticks = 100
-
-/** What a process and all that it started use: memory in MiB, CPU time in ms. */
+/**
+ * What a process and all that it started use: memory in MiB, CPU time of the threads that live in ms.
+ * https://man7.org/linux/man-pages/man5/proc_pid_task.5.html and https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat
+ */
 export function usageOf(pid: number): { readonly rssMiB: number; readonly cpuMs: number; readonly processes: number } {
-  const all = new Map<number, { parent: number; rss: number; cpu: number }>()
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue
+  const used = { rssMiB: 0, cpuMs: 0, processes: 0 }
+  const family = [pid]
+  for (const member of family)
     try {
-      const fields = readFileSync(`/proc/${name}/stat`, 'utf8')
-        .replace(/^.*\) /, '')
-        .split(' ')
-      const rss = Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${name}/status`, 'utf8'))?.[1] ?? 0)
-      all.set(Number(name), { parent: Number(fields[1]), rss, cpu: Number(fields[11]) + Number(fields[12]) })
+      const [, rssKiB] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${member}/status`, 'utf8')) ?? []
+      used.rssMiB += Number(rssKiB ?? 0) / 1024
+      used.processes += 1
+      for (const thread of readdirSync(`/proc/${member}/task`)) {
+        const of = (what: string): string => readFileSync(`/proc/${member}/task/${thread}/${what}`, 'utf8')
+        used.cpuMs += Number.parseInt(of('schedstat'), 10) / 1e6
+        family.push(...of('children').split(' ').filter(Boolean).map(Number))
+      }
     } catch {
       // ended meanwhile
     }
-  }
-  const family = new Set([pid])
-  for (let before = 0; before !== family.size; ) {
-    before = family.size
-    for (const [child, { parent }] of all) if (family.has(parent)) family.add(child)
-  }
-  const members = [...family].flatMap((member) => all.get(member) ?? [])
-  return {
-    rssMiB: members.reduce((sum, { rss }) => sum + rss, 0) / 1024,
-    cpuMs: (members.reduce((sum, { cpu }) => sum + cpu, 0) * 1000) / ticks,
-    processes: members.length,
-  }
+  return used
 }
