@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
 import type { Files } from '../host/host.ts'
-import { mapLimited } from '../lib/async.ts'
+import { mapLimited, remembering } from '../lib/async.ts'
 import type { Ack, Batch, ContainerRef, FileWrite, Refusal } from './transport.ts'
 import { absent, Contents, directory, shortHash, unknown } from './tree.ts'
 import type { WorkingTree } from './working-tree.ts'
@@ -128,13 +128,4 @@ function parentsOf(target: string, tree: WorkingTree): readonly string[] {
   const parents: string[] = []
   for (let parent = posix.dirname(target); parent.length > root.length; parent = posix.dirname(parent)) parents.push(parent)
   return parents
-}
-
-function remembering<T>(ask: (key: string) => Promise<T>): (key: string) => Promise<T> {
-  const known = new Map<string, Promise<T>>()
-  return (key) => {
-    const answer = known.get(key) ?? ask(key)
-    known.set(key, answer)
-    return answer
-  }
 }

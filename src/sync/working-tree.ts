@@ -1,6 +1,6 @@
-import { posix } from 'node:path'
+import { dirname, posix } from 'node:path'
 import type { Files } from '../host/host.ts'
-import { mapLimited } from '../lib/async.ts'
+import { mapLimited, remembering } from '../lib/async.ts'
 import { type Mapping, neverSynced, sourceOf, targetOf } from './mapping.ts'
 import { absent, Contents, directory, Paths, shortHash } from './tree.ts'
 
@@ -79,7 +79,14 @@ export class WorkingTree {
   /** Looks at what is at these paths of this machine now, and below them. Returns the numbers of the targets that they are. */
   async update(changed: readonly string[]): Promise<readonly number[]> {
     const touched = new Set<number>()
-    await mapLimited(changed, 32, (path) => this.#touched(path, touched))
+    const isThere = remembering(async (path) => (await this.#files.entryAt(path)) !== undefined)
+    const gone = new Set<string>()
+    await mapLimited(changed, 32, async (path) => {
+      const entry = await this.#files.entryAt(path)
+      if (entry) await this.#touched(path, touched, entry.kind === 'directory')
+      else gone.add(await this.#highestGone(path, isThere))
+    })
+    for (const path of gone) await this.#touched(path, touched, false)
     const states = await mapLimited(
       [...touched],
       16,
@@ -89,18 +96,24 @@ export class WorkingTree {
     return [...touched]
   }
 
-  async #touched(path: string, touched: Set<number>): Promise<void> {
-    const entry = await this.#files.entryAt(path)
+  /** The path, or the directory that went with it: what else was in that has gone too, whether or not events have told of it yet. */
+  async #highestGone(path: string, isThere: (path: string) => Promise<boolean>): Promise<string> {
+    const above = dirname(path)
+    const isMapped = this.mappings.some((mapping) => targetOf(mapping, above) !== undefined)
+    return isMapped && !(await isThere(above)) ? this.#highestGone(above, isThere) : path
+  }
+
+  async #touched(path: string, touched: Set<number>, isDirectory: boolean): Promise<void> {
     for (const mapping of this.mappings) {
       const target = targetOf(mapping, path)
       if (target === undefined) continue
       touched.add(this.paths.of(target))
       // what was below it: a directory that went, or became a file
       for (const number of this.paths.below(target)) touched.add(number)
-      if (entry?.kind !== 'directory') continue
-      const skip = (below: string, isDirectory: boolean): boolean => {
+      if (!isDirectory) continue
+      const skip = (below: string, belowIsDirectory: boolean): boolean => {
         const whole = targetOf(mapping, `${path}/${below}`)
-        return whole === undefined || mapping.ignored(posix.relative(mapping.to, whole), isDirectory)
+        return whole === undefined || mapping.ignored(posix.relative(mapping.to, whole), belowIsDirectory)
       }
       const touch = (below: string): void => void touched.add(this.paths.of(posix.join(target, below)))
       for (const below of (await this.#files.treeOf(path, skip, touch)).keys()) touch(below)
