@@ -107,7 +107,7 @@ export class ContainerSession {
       .catch((thrown: unknown) => {
         if (this.#signal.aborted) return
         if (thrown instanceof SyncGone && thrown.reason === 'ended') this.#end()
-        else this.#parts.run.bus.emit(problemEvent(thrown))
+        else this.#failed(thrown)
       })
       .finally(() => {
         this.#pumping = undefined
@@ -139,6 +139,16 @@ export class ContainerSession {
     if (this.#ended) return
     this.stop()
     this.#parts.onEnd()
+  }
+
+  /** Nothing is known of what was to be sent. It is tried again: somebody may give the right that is missing. */
+  #failed(thrown: unknown): void {
+    this.#refusals.failed(thrown)
+    this.#parts.replica.mark()
+    delay(this.#refusals.pauseMs(), this.#signal).then(
+      () => this.go(),
+      () => undefined,
+    )
   }
 
   async #pump(): Promise<void> {

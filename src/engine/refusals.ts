@@ -42,6 +42,14 @@ export class RefusalBook {
     return [...this.#refused.keys()]
   }
 
+  /** Nothing could be sent at all: told once, resolved when something was. */
+  failed(thrown: unknown): void {
+    const problem = problemEvent(thrown)
+    if (this.#told.has(problem.code)) return
+    this.#told.set(problem.code, problem.message)
+    this.#run.bus.emit({ ...problem, service: this.#service, object: `Pod/${this.#ref.pod}` })
+  }
+
   /** How long to wait before the next try, longer each time. */
   pauseMs(): number {
     const pause = this.#pauseMs

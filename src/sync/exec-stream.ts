@@ -5,12 +5,24 @@ import { archived } from './archive.ts'
 import { quoted, Shell } from './exec-shell.ts'
 import { AckMaker, bigBytes, deepestFirst, partBytes, progressOf, smallBytes, untilSent } from './sending.ts'
 import { type Content, type FileSource, isNotRead, type NotRead, openSource, readSmall } from './source.ts'
-import type { Ack, Batch, ContainerRef, FileWrite, SyncSession, SyncTarget, SyncTransport } from './transport.ts'
+import {
+  type Ack,
+  type Batch,
+  type ContainerRef,
+  type FileWrite,
+  SyncGone,
+  type SyncSession,
+  type SyncTarget,
+  type SyncTransport,
+} from './transport.ts'
 
 /** Where nodes cannot be entered: a shell in each container, held open through the cluster's API. The image needs `sh`, `dd` and a few more. */
 export function execStream(): SyncTransport {
   return { way: 'exec stream', open: async (target, step) => new ExecSession(target, step) }
 }
+
+/** So long an API server may say no before it is believed: one that has just begun does not know yet who may what. */
+const beginningMs = 3000
 
 /** From so many changes on they are made together. */
 const few = 4
@@ -32,6 +44,8 @@ class ExecSession implements SyncSession {
   readonly #close: () => void
   /** By the container's id. A big file has a shell of its own. */
   readonly #shells = new Map<string, Promise<Shell>>()
+  /** When the API server began to say no. */
+  #refusedSince: number | undefined
 
   constructor(target: SyncTarget, { signal }: Step) {
     const { promise, resolve } = Promise.withResolvers<void>()
@@ -45,13 +59,26 @@ class ExecSession implements SyncSession {
     const key = container.id
     const open = this.#shells.get(key)
     if (open) return open
-    const opening = Shell.open(this.#target, container, this.#signal)
+    const opening = this.#opened(container)
     this.#shells.set(key, opening)
     opening.then(
       (shell) => shell.closed.then(() => this.#shells.delete(key)),
       () => this.#shells.delete(key),
     )
     return opening
+  }
+
+  async #opened(container: ContainerRef): Promise<Shell> {
+    try {
+      const shell = await Shell.open(this.#target, container, this.#signal)
+      this.#refusedSince = undefined
+      return shell
+    } catch (thrown) {
+      if (!(thrown instanceof DevkitError) || thrown.code !== 'SYNC-111') throw thrown
+      this.#refusedSince ??= performance.now()
+      if (performance.now() - this.#refusedSince > beginningMs) throw thrown
+      throw new SyncGone('lost', thrown.message, thrown)
+    }
   }
 
   async push(container: ContainerRef, batch: Batch, step: Step): Promise<Ack> {

@@ -11,6 +11,8 @@ export class Containers implements SyncTransport {
   readonly held = new Map<string, Promise<void>>()
   /** Paths that are refused, and why. */
   readonly refusing = new Map<string, Refusal['reason']>()
+  /** What every push fails with. */
+  failing: Error | undefined
   /** Directories that stay when they are to go: the program made something in them. */
   readonly keeping = new Set<string>()
   /** Lines told to supervisors. */
@@ -45,6 +47,7 @@ export class Containers implements SyncTransport {
   async #push({ id }: ContainerRef, { writes, deletes }: Batch): Promise<Ack> {
     await this.held.get(id)
     this.pushed.push(id)
+    if (this.failing) throw this.failing
     const files = this.of(id)
     const kept = deletes.filter((path) => this.keeping.has(path))
     for (const path of deletes) files.delete(path)

@@ -11,6 +11,7 @@ import type { Event } from '../../../src/events/event.ts'
 import { openFiles } from '../../../src/host/hash-cache.ts'
 import type { Kube, KubeEvent } from '../../../src/kube/kube.ts'
 import { Inbox } from '../../../src/lib/async.ts'
+import { DevkitError } from '../../../src/lib/errors.ts'
 import type { KubeObject } from '../../../src/lib/objects.ts'
 import { Scope } from '../../../src/lib/scope.ts'
 import { ownDirectory, startedFile } from '../../../src/render/transforms/supervisor.ts'
@@ -230,6 +231,21 @@ test.each([
   containers.refusing.clear()
   await until(() => times('problem.resolved') === 3)
   expect(containers.of('b-id').get('/app/big')).toBe('y')
+})
+
+test('a save that could not be sent at all is told once, sent by itself when it can be, and told as resolved', async () => {
+  three().attach()
+  await until(() => times('synced') === 3)
+  containers.failing = new DevkitError('SYNC-111', { message: 'No commands here.', hint: 'Ask for the right.' })
+  const tries = containers.pushed.length
+  sessions.changed('web', [save('page', 'two')], Date.now())
+  await expect.poll(() => containers.pushed.length - tries, { timeout: 5000 }).toBeGreaterThan(3)
+  expect(times('problem')).toBe(3)
+  containers.failing = undefined
+  await sessions.synced('web', scope.signal)
+  expect(pages()).toEqual(['two', 'two', 'two'])
+  await until(() => times('problem.resolved') === 3)
+  expect(events.find(({ type }) => type === 'problem.resolved')).toMatchObject({ code: 'SYNC-111', service: 'web' })
 })
 
 test('a removed directory that holds what the program made stays, which is told once', async () => {

@@ -5,10 +5,11 @@ import { expect, test } from 'vitest'
 import { openExec } from '../../../src/kube/exec.ts'
 import type { Kube } from '../../../src/kube/kube.ts'
 import { execStream } from '../../../src/sync/exec-stream.ts'
+import { SyncGone } from '../../../src/sync/transport.ts'
 
 const container = { id: 'c1', namespace: 'shop', pod: 'web-1', name: 'web' }
 
-test.each([401, 403])(
+test.concurrent.each([401, 403])(
   'a cluster that answers %i allows no commands in containers: told with the right to ask for',
   async (status) => {
     const server = createServer().listen(0, '127.0.0.1')
@@ -24,7 +25,16 @@ test.each([401, 403])(
       const kube = { exec: (ref, signal) => openExec(connection, ref, signal) } satisfies Pick<Kube, 'exec'> as unknown as Kube
       const step = { signal: new AbortController().signal, say: () => undefined }
       await using session = await execStream().open({ node: '', kube }, step)
-      await expect(session.push(container, { roots: ['/app'], writes: [], deletes: [] }, step)).rejects.toMatchObject({
+      const push = (): Promise<unknown> => session.push(container, { roots: ['/app'], writes: [], deletes: [] }, step)
+      // a server that has just begun says the same for some seconds
+      await expect(push()).rejects.toMatchObject({ code: 'SYNC-101', reason: 'lost' })
+      const answer = (async () => {
+        for (;;)
+          await push().catch((thrown: unknown) => {
+            if (!(thrown instanceof SyncGone)) throw thrown
+          })
+      })()
+      await expect(answer).rejects.toMatchObject({
         code: 'SYNC-111',
         message: expect.stringContaining(message),
         hint: expect.stringContaining('pods/exec in the namespace shop'),
