@@ -7,8 +7,8 @@ import { defineConfig } from 'rolldown'
 export default defineConfig({
   input: { bin: 'src/cli/bin.ts', index: 'src/index.ts', 'watch-worker': 'src/host/watch-worker.ts' },
   platform: 'node',
-  // dockerode loads files by its own directory; the others have native parts that are optional
-  external: [/^node:/, 'dockerode', 'bufferutil', 'utf-8-validate', 'supports-color', 'cpu-features'],
+  // dockerode and jiti load files by their own directory; the others have native parts that are optional
+  external: [/^node:/, 'dockerode', 'jiti', 'bufferutil', 'utf-8-validate', 'supports-color', 'cpu-features'],
   treeshake: { moduleSideEffects: (id) => !id.includes('client-node/') },
   plugins: [
     {

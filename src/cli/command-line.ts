@@ -17,8 +17,8 @@ export interface Flag {
   readonly flag: string
   readonly summary: string
   readonly choices?: readonly string[]
-  /** Value without the flag, where commander has to know it. */
-  readonly preset?: string
+  /** May be given again: its values are a list. */
+  readonly many?: true
 }
 
 /** Flags of every verb; they may stand before or after it. */
@@ -26,7 +26,8 @@ export const globalFlags: readonly Flag[] = [
   { flag: '-C, --cwd <dir>', summary: 'run as if started there' },
   { flag: '--config <file>', summary: 'config file (default: the nearest devkit.config.ts upwards)' },
   { flag: '-p, --profile <name>', summary: 'what is laid over the production manifests (default: dev)' },
-  { flag: '-e, --env <name>', summary: 'a second environment of the same project', preset: 'default' },
+  { flag: '-e, --env <name>', summary: 'a second environment of the same project' },
+  { flag: '--set <path=value>', summary: 'a value of the config for this run; may be given again', many: true },
   {
     flag: '-o, --output <format>',
     summary: 'pretty, plain or json (default: pretty on a terminal, else plain)',

@@ -25,7 +25,9 @@ export interface GlobalFlags {
   readonly cwd?: string
   readonly config?: string
   readonly profile?: string
-  readonly env: string
+  readonly env?: string
+  /** Values for the config, each as PATH=VALUE. */
+  readonly set?: readonly string[]
   readonly output?: 'pretty' | 'plain' | 'json'
   readonly json?: boolean
   readonly timeout?: string

@@ -17,10 +17,11 @@ export async function run(io: Io): Promise<number> {
   }
   const { Command, CommanderError, Option } = await import('commander')
   let exitCode = 0
-  const option = ({ flag, summary, choices, preset }: Flag) => {
+  const option = ({ flag, summary, choices, many }: Flag) => {
     const made = new Option(flag, summary)
     if (choices) made.argParser(oneOf(flag, choices))
-    return preset === undefined ? made : made.default(preset)
+    if (many) made.argParser((value, before: readonly string[] = []) => [...before, value])
+    return made
   }
   const set = (command: Command, verb?: Verb): Command =>
     command

@@ -6,13 +6,15 @@ import { DevkitError, Interrupted } from '../lib/errors.ts'
 import { Scope } from '../lib/scope.ts'
 import type { Plan } from '../plan/plan.ts'
 import { exitCodeOf, type GlobalFlags, type Io, isJson } from './io.ts'
-import { loadPlan, openParts } from './parts.ts'
+import { openParts } from './parts.ts'
+import { loadPlan } from './plan.ts'
 import { version } from './version.ts'
 import { openVoice } from './voice.ts'
 
 /** How a plan is read again after its config changed. */
 export interface Reload {
-  readonly files: readonly string[]
+  /** The files that it was read from, those of a load that failed too. */
+  readonly files: () => readonly string[]
   readonly load: () => Promise<Plan>
 }
 
@@ -31,6 +33,7 @@ export async function running(io: Io, flags: GlobalFlags, command: string, work:
   if (io.signal.aborted) abort()
   const limit = flags.timeout === undefined ? undefined : milliseconds(flags.timeout)
   const open = new Set<string>()
+  const warned = new Set<string>()
   bus.subscribe((event) => {
     if (event.type === 'step.started') open.add(event.step)
     if (event.type === 'step.finished' || event.type === 'step.failed') open.delete(event.step)
@@ -50,7 +53,17 @@ export async function running(io: Io, flags: GlobalFlags, command: string, work:
     }
   }
   try {
-    const { plan, file } = await loadPlan(io, flags)
+    let files: string[] = []
+    const load = async (): Promise<Plan> => {
+      files = []
+      const { plan, loaded } = await loadPlan(io, flags, command, (file) => files.push(file))
+      for (const warning of loaded.warnings) {
+        if (!warned.has(warning.message)) bus.emit(problemEvent(warning, 'warning'))
+        warned.add(warning.message)
+      }
+      return plan
+    }
+    const plan = await load()
     bus.emit({ type: 'run.started', command, project: plan.project, env: plan.env, profile: plan.profileName, version })
     const parts = await openParts(io, command)
     await occupyEnvironment(plan, parts, scope)
@@ -67,7 +80,7 @@ export async function running(io: Io, flags: GlobalFlags, command: string, work:
         clearTimeout(timer)
       },
     }
-    urls = await work(plan, run, scope, { files: [file], load: async () => (await loadPlan(io, flags)).plan })
+    urls = await work(plan, run, scope, { files: () => files, load })
   } catch (thrown) {
     tell(thrown)
   } finally {

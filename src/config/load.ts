@@ -1,14 +1,40 @@
 import { access, readFile } from 'node:fs/promises'
-import { registerHooks } from 'node:module'
 import { dirname, extname, join, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import * as v from 'valibot'
 import { DevkitError, messageOf } from '../lib/errors.ts'
-import { nearest } from '../lib/nearest.ts'
-import { type Config, configSchema, notYet } from './schema.ts'
+import { checkValue, together } from './check.ts'
+import { crossCheck } from './cross-check.ts'
+import { type Override, placesWithOverrides, withOverrides } from './overrides.ts'
+import { type Places, placesInProgram, placesInYaml } from './places.ts'
+import type { Profile } from './profile-schema.ts'
+import { importConfig } from './program.ts'
+import type { Config } from './schema.ts'
 
 /** Names of a config file, in the order of preference. */
 const fileNames = ['ts', 'mts', 'js', 'mjs', 'json', 'yaml'].map((extension) => `devkit.config.${extension}`)
+
+/** What a config that is a function is told of the run. */
+export interface ConfigContext {
+  /** The verb, such as `up`. */
+  readonly command: string
+  readonly profile: string
+  /** Name of the environment; `default` unless something says otherwise. */
+  readonly env: string
+  /** Whether the run is one of a CI system (`CI` in its environment). */
+  readonly ci: boolean
+}
+
+export interface ConfigRequest {
+  /** Where the search for the file begins. */
+  readonly cwd: string
+  /** The file, in place of a search. */
+  readonly file?: string | undefined
+  readonly context: ConfigContext
+  /** The profiles that devkit ships, which those of the config may extend. */
+  readonly shipped: Readonly<Record<string, Profile>>
+  readonly overrides?: readonly Override[]
+  /** Told of each file that is read, also when one cannot be: a change of it is a change of the config. */
+  readonly onFile?: (file: string) => void
+}
 
 export interface LoadedConfig {
   /** Absolute path of the file. */
@@ -16,24 +42,35 @@ export interface LoadedConfig {
   /** Its directory: every path in the config is relative to it. */
   readonly directory: string
   readonly config: Config
+  /** The value as it is written, with the overrides in it. */
+  readonly written: unknown
+  /** Where its values are written; reads the files again. */
+  readonly places: () => Promise<Places>
+  readonly warnings: readonly DevkitError[]
 }
 
-/** Finds the nearest config upwards from `cwd` (or takes `file`), reads and checks it. @throws CONFIG-101, CONFIG-102, CONFIG-103, CONFIG-105 */
-export async function loadConfig({
-  cwd,
-  file,
-}: {
-  readonly cwd: string
-  readonly file?: string | undefined
-}): Promise<LoadedConfig> {
-  const found = file === undefined ? await findUpwards(cwd) : resolve(cwd, file)
-  if (found === undefined)
+/** Finds the nearest config upwards from `cwd` (or takes `file`), reads and checks it. @throws CONFIG-101 … CONFIG-105, PLAN-102 */
+export async function loadConfig(request: ConfigRequest): Promise<LoadedConfig> {
+  const { cwd, overrides = [], shipped } = request
+  const file = request.file === undefined ? await findUpwards(cwd) : resolve(cwd, request.file)
+  if (file === undefined)
     throw new DevkitError('CONFIG-101', {
       message: `There is no devkit.config.ts in ${cwd} or above it.`,
       hint: 'Go to the project, name its directory with -C, or write a devkit.config.ts.',
     })
-  const value = await read(found)
-  return { file: found, directory: dirname(found), config: await check(value, found) }
+  const files = new Set([file])
+  request.onFile?.(file)
+  const onFile = (read: string): void => {
+    files.add(read)
+    request.onFile?.(read)
+  }
+  const { value, warnings } = await read(file, request.context, files, onFile)
+  const written = withOverrides(value, overrides)
+  const places = async (): Promise<Places> => placesWithOverrides(await placesIn([...files]), overrides)
+  const { config, problems } = checkValue(written)
+  const all = [...problems, ...crossCheck(written, shipped)]
+  if (!config || all.length > 0) throw together(all, await places(), file)
+  return { file, directory: dirname(file), config, written, places, warnings }
 }
 
 async function findUpwards(from: string): Promise<string | undefined> {
@@ -52,205 +89,79 @@ async function findUpwards(from: string): Promise<string | undefined> {
   }
 }
 
-async function read(file: string): Promise<unknown> {
+interface Read {
+  readonly value: unknown
+  readonly warnings: readonly DevkitError[]
+}
+
+async function read(
+  file: string,
+  context: ConfigContext,
+  files: ReadonlySet<string>,
+  onFile: (file: string) => void,
+): Promise<Read> {
   try {
-    const extension = extname(file)
-    if (extension === '.json') return JSON.parse(await readFile(file, 'utf8'))
-    if (extension === '.yaml' || extension === '.yml') {
-      const { parse } = await import('yaml')
-      return parse(await readFile(file, 'utf8'))
+    if (isData(file)) return { value: await readData(file), warnings: [] }
+    const { value, warnings } = await importConfig(file, onFile)
+    return {
+      value: typeof value === 'function' ? await (value as (context: ConfigContext) => unknown)(context) : value,
+      warnings,
     }
-    return await importConfig(file)
   } catch (cause) {
     if (cause instanceof DevkitError) throw cause
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT')
+    if ((cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT')
       throw new DevkitError('CONFIG-101', { message: `There is no config file ${file}.`, hint: 'Correct --config.', cause })
     throw new DevkitError('CONFIG-102', {
-      message: `${placeOfFailure(cause, file)}: ${messageOf(cause).split('\n')[0]?.replace(/[.:]$/, '')}.`,
+      message: `${placeOfFailure(cause, files)}: ${messageOf(cause).split('\n')[0]?.replace(/[.:]$/, '')}.`,
       hint: 'Mend the file: it cannot be loaded.',
       cause,
     })
   }
 }
 
-let loads = 0
+function isData(file: string): boolean {
+  return /\.(json|ya?ml)$/.test(file)
+}
 
-/** Imports the file by Node's own type stripping. `devkit` inside it is this program, whatever is or is not in node_modules. */
-async function importConfig(file: string): Promise<unknown> {
-  const own = new URL(import.meta.url.endsWith('.ts') ? '../index.ts' : './index.js', import.meta.url).href
-  const hooks = registerHooks({
-    resolve: (specifier, context, next) => (specifier === 'devkit' ? { url: own, shortCircuit: true } : next(specifier, context)),
-    // a package of type commonjs, as `npm init` makes it, must not decide how a devkit.config.ts is read
-    load: (url, context, next) =>
-      next(
-        url,
-        /\.ts(\?|$)/.test(url) && !url.includes('/node_modules/') ? { ...context, format: 'module-typescript' } : context,
-      ),
-  })
+async function readData(file: string): Promise<unknown> {
+  const text = await readFile(file, 'utf8')
+  return extname(file) === '.json' ? parseJson(text) : ((await import('yaml')).parse(text, { merge: true }) as unknown)
+}
+
+/** JSON whose failure says its line, which JSON.parse does not do at the end of the text. */
+function parseJson(text: string): unknown {
   try {
-    // the query makes a reload a new module
-    const module = (await import(`${pathToFileURL(file).href}?load=${loads++}`)) as { default?: unknown }
-    if (module.default === undefined)
-      throw new DevkitError('CONFIG-102', {
-        message: `${file} has no default export.`,
-        hint: 'Write `export default defineConfig({ … })`.',
-      })
-    return module.default
-  } finally {
-    hooks.deregister()
+    return JSON.parse(text)
+  } catch (cause) {
+    const [, line, column] = /\(line (\d+) column (\d+)\)/.exec(messageOf(cause)) ?? []
+    const lines = text.split('\n')
+    const linePos = [{ line: Number(line ?? lines.length), col: Number(column ?? (lines.at(-1)?.length ?? 0) + 1) }]
+    const message = messageOf(cause).replace(/ (?:in JSON )?at position \d+.*/s, '')
+    throw Object.assign(new SyntaxError(message), { linePos })
   }
 }
 
-/** `file:line` where a config failed, also when that is in a file that it imports; the file alone when nothing tells. */
-function placeOfFailure(cause: unknown, file: string): string {
-  const {
-    message = '',
-    stack = '',
-    linePos,
-  } = (cause instanceof Error ? cause : {}) as {
-    readonly message?: string
+async function placesIn(files: readonly string[]): Promise<Places> {
+  const [file = ''] = files
+  if (isData(file)) return placesInYaml(await readFile(file, 'utf8'), file)
+  const programs = files.filter((one) => /\.[cm]?[jt]s$/.test(one))
+  return placesInProgram(new Map(await Promise.all(programs.map(async (one) => [one, await readFile(one, 'utf8')] as const))))
+}
+
+/** `file:line:column` where a config failed, also when that is in a file that it imports; the beginning when nothing tells. */
+function placeOfFailure(cause: unknown, files: ReadonlySet<string>): string {
+  const [file = ''] = files
+  const { stack = '', linePos } = (cause instanceof Error ? cause : {}) as {
     readonly stack?: string
     /** Of the yaml parser. */
-    readonly linePos?: readonly { readonly line: number }[]
+    readonly linePos?: readonly { readonly line: number; readonly col: number }[]
   }
-  if (linePos?.[0]) return `${file}:${linePos[0].line}`
-  const ofJson = /\(line (\d+) column \d+\)/.exec(message)?.[1]
-  if (ofJson !== undefined) return `${file}:${ofJson}`
-  // JSON that ends too early
-  if (/JSON/.test(message)) return file
+  if (linePos?.[0]) return `${file}:${linePos[0].line}:${linePos[0].col}`
   // a syntax error stands above its stack as PATH:LINE, a throw inside it as (file://PATH?load=N:LINE:COLUMN)
-  const found =
-    /^(?:file:\/\/)?(\/[^\n?]*?)(?:\?load=\d+)?:(\d+)$/m.exec(stack) ??
-    /(?:file:\/\/)(\/[^\n?)]*?)(?:\?load=\d+)?:(\d+):\d+\)?$/m.exec(stack)
-  return found?.[1] === undefined || /node_modules|\/dist\//.test(found[1]) ? file : `${decodeURI(found[1])}:${found[2]}`
-}
-
-async function check(value: unknown, file: string): Promise<Config> {
-  const result = v.safeParse(configSchema, value)
-  if (result.success) return result.output
-  const lineOf = await linesIn(await readFile(file, 'utf8'), file)
-  const problems = result.issues.flatMap((issue) => describe(issue, lineOf, file)).toSorted((a, b) => a.line - b.line)
-  const later = problems.find((problem) => problem.notYet)
-  if (later)
-    throw new DevkitError('CONFIG-105', { message: later.text, hint: 'Use `cluster: { kind: {} }` and plain manifests for now.' })
-  const lines = problems.map((problem) => problem.text)
-  throw new DevkitError('CONFIG-103', {
-    message: lines.length === 1 ? (lines[0] ?? '') : `${lines.length} values are wrong:\n${lines.join('\n')}`,
-    hint: `Correct ${file}.`,
-  })
-}
-
-type Issue = v.BaseIssue<unknown>
-
-/** The line of a path in the file, from 1. */
-type LineOf = (path: readonly string[]) => number
-
-interface Described {
-  readonly line: number
-  readonly text: string
-  readonly notYet: boolean
-}
-
-/** An issue as `file:line: path: what was expected`, with the nearest right word for an unknown name. */
-function describe(issue: Issue, lineOf: LineOf, file: string): Described[] {
-  const keys = (issue.path ?? []).map((part) => String(part.key))
-  // a union reports itself first; what is wrong inside it says more
-  if (issue.type === 'union' && issue.issues)
-    return issue.issues.flatMap((inner) =>
-      describe({ ...inner, path: [...(issue.path ?? []), ...(inner.path ?? [])] } as Issue, lineOf, file),
-    )
-  const path = keys.join('.')
-  const soon = Object.entries(notYet).find(
-    ([name]) =>
-      keys.filter((key) => !/^\d+$/.test(key)).join('.') === name ||
-      (name.startsWith('manifests.') &&
-        keys[0] === 'manifests' &&
-        isObject(issue.input) &&
-        (name.split('.')[1] ?? '') in issue.input),
-  )
-  const line = lineOf(keys)
-  const place = `${file}:${line}`
-  if (soon) return [{ line, text: `${place}: ${soon[1]} (${soon[0]}) are not supported yet.`, notYet: true }]
-  if (issue.type === 'strict_object' && issue.expected === 'never') {
-    const known = knownKeys(keys.slice(0, -1))
-    const better = nearest(keys.at(-1) ?? '', known)
-    return [
-      {
-        line,
-        text: `${place}: ${path}: unknown name${better ? `; did you mean '${better}'?` : known.length > 0 ? `; known are ${known.join(', ')}` : ''}`,
-        notYet: false,
-      },
-    ]
-  }
-  const missing = issue.input === undefined
-  const expected = /^Invalid /.test(issue.message) ? `expected ${issue.expected ?? 'another value'}` : issue.message
-  return [
-    {
-      line,
-      text: `${place}: ${path || '(config)'}: ${missing ? 'missing; ' : ''}${expected}${missing ? '' : `, got ${JSON.stringify(issue.input)?.slice(0, 60)}`}`,
-      notYet: false,
-    },
-  ]
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
-}
-
-/** The names that the schema knows at a path. */
-function knownKeys(path: readonly string[]): readonly string[] {
-  interface Node {
-    readonly type: string
-    readonly wrapped?: Node
-    readonly getter?: (input: unknown) => Node
-    readonly entries?: Readonly<Record<string, Node>>
-    readonly value?: Node
-    readonly item?: Node
-    readonly options?: readonly Node[]
-  }
-  // which variant is meant is told by the names below it
-  const named = Object.fromEntries(path.map((key) => [key, undefined]))
-  const unwrap = (node: Node | undefined): Node | undefined => {
-    const inner = node?.wrapped ?? node?.getter?.(named)
-    return inner ? unwrap(inner) : node
-  }
-  let node = unwrap(configSchema as unknown as Node)
-  for (const key of path) {
-    const inside: Node | undefined = node?.type === 'union' ? unwrap(node.options?.[0]) : node
-    node = unwrap(inside?.entries?.[key] ?? inside?.value ?? inside?.item)
-  }
-  return Object.keys((node?.type === 'union' ? unwrap(node.options?.[0]) : node)?.entries ?? {})
-}
-
-/** Where a path stands in the file: exactly in YAML and JSON; in a program by looking for the names one after the other, from the first line on. */
-async function linesIn(text: string, file: string): Promise<LineOf> {
-  if (!/\.(json|ya?ml)$/.test(file)) return (path) => lineByNames(text, path)
-  const { isMap, isNode, LineCounter, parseDocument } = await import('yaml')
-  const counter = new LineCounter()
-  const document = parseDocument(text, { lineCounter: counter })
-  const lineAt = (path: readonly string[]): number | undefined => {
-    if (path.length === 0) return 1
-    const parent = path.length > 1 ? document.getIn(path.slice(0, -1), true) : document.contents
-    const pair = isMap(parent) ? parent.items.find(({ key }) => String(key) === String(path.at(-1))) : undefined
-    const node = pair?.key ?? document.getIn(path, true)
-    // what is missing is told at what it is missing in
-    return isNode(node) && node.range ? counter.linePos(node.range[0]).line : lineAt(path.slice(0, -1))
-  }
-  return (path) => lineAt(path) ?? 1
-}
-
-function lineByNames(text: string, path: readonly string[]): number {
-  let at = 0
-  for (const [index, key] of path.entries()) {
-    if (/^\d+$/.test(key)) continue
-    const name = new RegExp(`(^|[\\s{,'"])${key.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}['"]?\\s*:`, 'm')
-    // the name in the second item of a list is the second of that name
-    const before = path[index - 1]
-    for (let count = before !== undefined && /^\d+$/.test(before) ? Number(before) : 0; count >= 0; count--) {
-      const found = name.exec(text.slice(at))
-      if (!found) break
-      at += found.index + found[0].length
-    }
-  }
-  return text.slice(0, at).split('\n').length
+  for (const [, path = '', line, column = '1'] of stack.matchAll(
+    /(?:file:\/\/|\(|^)(\/[^\n?)]*?)(?:\?load=\d+)?:(\d+)(?::(\d+))?\)?$/gm,
+  ))
+    if (files.has(decodeURI(path))) return `${decodeURI(path)}:${line}:${column}`
+  const importer = / imported from (\/.*)$/m.exec(messageOf(cause))?.[1] ?? ''
+  return `${files.has(importer) ? importer : file}:1:1`
 }

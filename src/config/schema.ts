@@ -96,6 +96,7 @@ const serviceSpec = v.strictObject({
 })
 
 export const configSchema = v.strictObject({
+  $schema: described('Address of the JSON Schema, for editors; devkit does not read it.', v.optional(text)),
   project: described('Names the cluster (`devkit-PROJECT`) and the namespace.', label(40)),
   cluster: described('Where the environment lives.', v.optional(clusterSpec, { kind: {} })),
   kubernetes: described(

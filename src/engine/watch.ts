@@ -23,7 +23,8 @@ const manyFiles = 200
 
 /** Where a new plan comes from when the config changed. */
 export interface Replan {
-  readonly files: readonly string[]
+  /** The files that the config was read from; the latest try counts, also one that failed. */
+  readonly files: () => readonly string[]
   readonly load: () => Promise<Plan>
 }
 
@@ -62,7 +63,7 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
   const rememberSources = async (): Promise<void> => {
     const paths = [
       ...plan.sources.map((source) => join(plan.directory, source)),
-      ...replan.files,
+      ...replan.files(),
       ...secretPaths(plan, run.parts),
     ]
     await Promise.all(
@@ -73,7 +74,7 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
   await rememberSources()
   const missing = new MissingSources(run)
   await missing.look(plan)
-  const filesOf = (of: Plan) => ({ configFiles: replan.files, secretFiles: secretPaths(of, run.parts) })
+  const filesOf = (of: Plan) => ({ configFiles: replan.files(), secretFiles: secretPaths(of, run.parts) })
   let surroundings = await surroundingsOf(plan, filesOf(plan))
   const lookAround = async (): Promise<void> => {
     surroundings = await surroundingsOf(plan, filesOf(plan))
@@ -91,8 +92,10 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
       upkeep.replan(plan)
       upkeep.tell('config', undefined)
     } catch (thrown) {
+      if (scope.signal.aborted) return
       // the last good plan goes on
-      if (!scope.signal.aborted) upkeep.tell('config', thrown)
+      upkeep.tell('config', thrown)
+      await lookAround()
     }
   }
 
@@ -100,8 +103,8 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
     for await (const { paths, firstEvent } of watching.batches) {
       if (missing.isAny) await missing.look(plan)
       const changes = await host.files.changed(paths)
-      if (changes.some(({ path }) => replan.files.includes(path))) {
-        run.bus.emit({ type: 'action', do: 'replan', reason: `${shown(plan, replan.files)} changed` })
+      if (changes.some(({ path }) => replan.files().includes(path))) {
+        run.bus.emit({ type: 'action', do: 'replan', reason: `${shown(plan, replan.files())} changed` })
         await replanned()
       }
       if (changes.some(({ path }) => path.endsWith('.dockerignore'))) await lookAround()
@@ -173,7 +176,7 @@ async function rootsOf(plan: Plan, { files }: Replan, parts: Parts): Promise<rea
     ...(build ? deciding(join(plan.directory, build.context), build.dockerfile) : []),
   ])
   return [
-    ...[...files, ...secretPaths(plan, parts)].map((path) => ({ path, ignore: [] })),
+    ...[...files(), ...secretPaths(plan, parts)].map((path) => ({ path, ignore: [] })),
     ...plan.sources.map((source) => ({ path: join(plan.directory, source), ignore: [own] })),
     ...(await Promise.all(services)).flat(),
   ]

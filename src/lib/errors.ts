@@ -14,6 +14,7 @@ export const problems = {
   'CONFIG-103': { summary: 'the config has wrong values', exit: 2 },
   'CONFIG-104': { summary: 'the profile does not exist', exit: 2 },
   'CONFIG-105': { summary: 'the config names something that this version cannot do yet', exit: 2 },
+  'CONFIG-106': { summary: 'the config takes a slower way to be loaded', exit: 2 },
   'CONFIG-201': { summary: 'the machine settings file is wrong', exit: 2 },
   'CONFIG-202': { summary: 'devkit cannot write where it keeps its own files', exit: 1 },
   'PLAN-101': { summary: 'a named service does not exist', exit: 2 },

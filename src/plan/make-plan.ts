@@ -1,10 +1,11 @@
+import type { ConfigProblem } from '../config/check.ts'
 import type { Origins } from '../config/profile.ts'
 import type { Profile } from '../config/profile-schema.ts'
 import type { Config } from '../config/schema.ts'
 import { overlaySecrets } from '../config/secrets.ts'
 import { DevkitError } from '../lib/errors.ts'
+import { inDependencyOrder } from '../lib/graph.ts'
 import { nearest } from '../lib/nearest.ts'
-import { inDependencyOrder } from './graph.ts'
 import type { Plan, ServicePlan } from './plan.ts'
 
 export interface PlanInput {
@@ -17,7 +18,7 @@ export interface PlanInput {
   readonly origins: Origins
 }
 
-/** Decides everything that can be decided without looking at anything but the config. @throws PLAN-101, PLAN-102, CONFIG-103 */
+/** Decides everything that can be decided without looking at anything but the config. @throws CONFIG-001 */
 export function makePlan({ config, directory, env, profileName, profile, origins }: PlanInput): Plan {
   if (!/^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$/.test(env))
     throw new DevkitError('CONFIG-001', {
@@ -35,17 +36,6 @@ export function makePlan({ config, directory, env, profileName, profile, origins
       dependsOn: spec.dependsOn,
     }),
   )
-  for (const name of Object.keys(profile.services ?? {}))
-    if (!config.services[name]) throw unknownService(name, services, `profiles.${profileName}.services`)
-  for (const service of services) {
-    for (const name of service.dependsOn)
-      if (!config.services[name]) throw unknownService(name, services, `services.${service.name}.dependsOn`)
-    if (service.build && service.image === undefined)
-      throw new DevkitError('CONFIG-103', {
-        message: `services.${service.name} has a build but no image.`,
-        hint: `Name the image as it stands in the manifests: services.${service.name}.image.`,
-      })
-  }
   return {
     project: config.project,
     env,
@@ -74,7 +64,10 @@ export function selectServices(plan: Plan, asked: readonly string[]): Plan {
   const wanted = new Set<string>()
   const add = (name: string): void => {
     const service = plan.services.find((candidate) => candidate.name === name)
-    if (!service) throw unknownService(name, plan.services, 'the command line')
+    if (!service) {
+      const { says, hint } = unknownService(name, plan)
+      throw new DevkitError('PLAN-101', { message: `${says.charAt(0).toUpperCase()}${says.slice(1)}.`, hint })
+    }
     if (wanted.has(name)) return
     wanted.add(name)
     service.dependsOn.forEach(add)
@@ -83,11 +76,40 @@ export function selectServices(plan: Plan, asked: readonly string[]): Plan {
   return { ...plan, services: plan.services.filter(({ name }) => wanted.has(name)) }
 }
 
-function unknownService(name: string, services: readonly { readonly name: string }[], where: string): DevkitError {
+/** What in the config names no service of the plan, or leaves one without an image to build. */
+export function checkServices(plan: Plan): readonly ConfigProblem[] {
+  const isKnown = (name: string): boolean => plan.services.some((service) => service.name === name)
+  const overlaid = Object.keys(plan.profile.services ?? {}).filter((name) => !isKnown(name))
+  return [
+    ...overlaid.map((name): ConfigProblem => {
+      const path = ['profiles', plan.profileName, 'services', name]
+      return { code: 'PLAN-101', path, at: 'key', ...unknownService(name, plan) }
+    }),
+    ...plan.services.flatMap(({ name: service, dependsOn }) =>
+      dependsOn.flatMap((name, index): ConfigProblem[] => {
+        const path = ['services', service, 'dependsOn', `${index}`]
+        return isKnown(name) ? [] : [{ code: 'PLAN-101', path, at: 'value', value: name, ...unknownService(name, plan) }]
+      }),
+    ),
+    ...plan.services
+      .filter(({ build, image }) => build && image === undefined)
+      .map(
+        ({ name }): ConfigProblem => ({
+          code: 'CONFIG-103',
+          path: ['services', name, 'build'],
+          at: 'key',
+          says: 'there is a build but no image',
+          hint: `Name the image as it stands in the manifests: services.${name}.image.`,
+        }),
+      ),
+  ]
+}
+
+function unknownService(name: string, { services }: Plan): { readonly says: string; readonly hint: string } {
   const known = services.map((service) => service.name)
   const better = nearest(name, known)
-  return new DevkitError('PLAN-101', {
-    message: `There is no service '${name}', named in ${where}.`,
+  return {
+    says: `there is no service '${name}'`,
     hint: better ? `Did you mean '${better}'?` : `Services are ${known.join(', ') || 'none'}.`,
-  })
+  }
 }

@@ -119,21 +119,21 @@ const refused: readonly Refused[] = [
     over: { 'devkit.config.json': '{\n  "project": "x",\n}' },
     code: 'CONFIG-102',
     exit: 2,
-    says: /devkit\.config\.json:3: /,
+    says: /devkit\.config\.json:3:1: /,
   },
   {
     what: 'a config with a slip in its TypeScript',
     over: { 'devkit.config.json': undefined, 'devkit.config.ts': 'const a = 1\nexport default {\n  project: ,\n}\n' },
     code: 'CONFIG-102',
     exit: 2,
-    says: /devkit\.config\.ts:3: /,
+    says: /devkit\.config\.ts:3:1: /,
   },
   {
     what: 'a config that throws',
     over: { 'devkit.config.json': undefined, 'devkit.config.ts': 'const a = 1\nthrow new Error("no " + a)\n' },
     code: 'CONFIG-102',
     exit: 2,
-    says: /devkit\.config\.ts:2: no 1/,
+    says: /devkit\.config\.ts:2:7: no 1/,
   },
   {
     what: 'wrong values and names',
@@ -143,7 +143,7 @@ const refused: readonly Refused[] = [
     },
     code: 'CONFIG-103',
     exit: 2,
-    says: /yaml:2: manifest: .*'manifests'[\s\S]*yaml:6: services\.web\.imagge: .*'image'[\s\S]*yaml:8: services\.web\.ports\.0\.host: .*99999/,
+    says: /yaml:2:1: manifest: .*'manifests'[\s\S]*yaml:6:5: services\.web\.imagge: .*'image'[\s\S]*yaml:8:26: services\.web\.ports\.0\.host: .*99999/,
   },
   { what: 'an unknown profile', args: ['up', '-p', 'devv'], code: 'CONFIG-104', exit: 2, says: /'devv'/, hint: /dev/ },
   {
@@ -175,7 +175,7 @@ const refused: readonly Refused[] = [
     over: config({}, { dependsOn: ['dbb'] }),
     code: 'PLAN-101',
     exit: 2,
-    says: /'dbb'.*services\.web\.dependsOn/,
+    says: /devkit\.config\.json:\d+:\d+: services\.web\.dependsOn\.0: .*'dbb'/,
   },
   { what: 'a loop', over: config({}, { dependsOn: ['web'] }), code: 'PLAN-102', exit: 2, says: /web → web/ },
   {

@@ -2,11 +2,13 @@ import { homedir } from 'node:os'
 import { loadMachine } from '../../config/machine.ts'
 import { engineAddress } from '../../host/address.ts'
 import { type GlobalFlags, type Io, isJson } from '../io.ts'
-import { loadPlan } from '../parts.ts'
+import { loadPlan } from '../plan.ts'
 
 /** `devkit config` */
 export async function configVerb(io: Io, flags: GlobalFlags & { readonly machine?: boolean }): Promise<number> {
-  const shown = flags.machine ? await machineOf(io) : await loadPlan(io, flags).then(({ file, plan }) => ({ file, ...plan }))
+  const shown = flags.machine
+    ? await machineOf(io)
+    : await loadPlan(io, flags, 'config').then(({ loaded, plan }) => ({ file: loaded.file, ...plan }))
   const { stringify } = await import('yaml')
   io.stdout.write(isJson(flags) ? `${JSON.stringify(shown)}\n` : stringify(shown, { lineWidth: 0 }))
   return 0

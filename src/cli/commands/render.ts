@@ -4,11 +4,12 @@ import { preview } from '../../engine/preview.ts'
 import { renderSource } from '../../engine/render.ts'
 import type { KubeObject } from '../../lib/objects.ts'
 import { directoryOf, type GlobalFlags, type Io, isJson } from '../io.ts'
-import { loadPlan, openParts } from '../parts.ts'
+import { openParts } from '../parts.ts'
+import { loadPlan } from '../plan.ts'
 
 /** `devkit render` */
 export async function renderVerb(io: Io, flags: GlobalFlags & { readonly out?: string }): Promise<number> {
-  const { plan } = await loadPlan(io, flags)
+  const { plan } = await loadPlan(io, flags, 'render')
   const { stringify } = await import('yaml')
   const parts = await openParts(io, 'render')
   const { manifests, notes } =

@@ -4,12 +4,13 @@ import type { Status } from '../../events/status.ts'
 import { paint } from '../../ui/paint.ts'
 import { problemText } from '../../ui/sentences.ts'
 import { type GlobalFlags, type Io, isJson } from '../io.ts'
-import { loadPlan, openParts } from '../parts.ts'
+import { openParts } from '../parts.ts'
+import { loadPlan } from '../plan.ts'
 import { milliseconds } from '../running.ts'
 
 /** `devkit status` */
 export async function statusVerb(io: Io, flags: GlobalFlags & { readonly check?: boolean }): Promise<number> {
-  const { plan } = await loadPlan(io, flags)
+  const { plan } = await loadPlan(io, flags, 'status')
   const found = await status(plan, {
     bus: new Bus(),
     signal: io.signal,

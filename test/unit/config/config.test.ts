@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { loadConfig } from '../../src/config/load.ts'
-import { loadMachine } from '../../src/config/machine.ts'
-import { manifests } from '../../src/render/manifests.ts'
+import { type ConfigRequest, loadConfig } from '../../../src/config/load.ts'
+import { loadMachine } from '../../../src/config/machine.ts'
+import { manifests } from '../../../src/render/manifests.ts'
 
 let directory: string
 beforeEach(() => {
@@ -12,7 +12,8 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(directory, { recursive: true }))
 const write = (name: string, text: string): void => writeFileSync(join(directory, name), text)
-const load = (cwd = directory) => loadConfig({ cwd })
+const context = { command: 'up', profile: 'dev', env: 'default', ci: false }
+const load = (over: Partial<ConfigRequest> = {}) => loadConfig({ cwd: directory, context, shipped: { dev: {} }, ...over })
 
 test.each([
   ['json', '{"project":"shop","manifests":["k8s"]}'],
@@ -20,7 +21,7 @@ test.each([
 ])('a %s config is found upwards and filled in', async (extension, text) => {
   write(`devkit.config.${extension}`, text)
   mkdirSync(join(directory, 'deep/er'), { recursive: true })
-  const { config, directory: found } = await load(join(directory, 'deep/er'))
+  const { config, directory: found } = await load({ cwd: join(directory, 'deep/er') })
   expect(found).toBe(directory)
   expect(config).toMatchObject({ project: 'shop', cluster: { kind: {} }, services: {} })
 })
@@ -33,39 +34,39 @@ test('all wrong values at once, each with its line and the nearest right word', 
   const problem = await load().catch((thrown: unknown) => thrown)
   expect(problem).toMatchObject({ code: 'CONFIG-103' })
   const { message } = problem as Error
-  expect(message).toMatch(/devkit\.config\.yaml:1: project: lower-case/)
-  expect(message).toMatch(/devkit\.config\.yaml:5: services\.web\.imagge: unknown name; did you mean 'image'\?/)
-  expect(message).toMatch(/devkit\.config\.yaml:8: services\.web\.ports\.0\.host: a port from 1 to 65535, got 99999/)
+  expect(message).toMatch(/devkit\.config\.yaml:1:10: project: lower-case/)
+  expect(message).toMatch(/devkit\.config\.yaml:5:5: services\.web\.imagge: unknown name; did you mean 'image'\?/)
+  expect(message).toMatch(/devkit\.config\.yaml:8:15: services\.web\.ports\.0\.host: a port from 1 to 65535, got 99999/)
 })
 
 test.each([
   [
     'yaml',
     'project: shop\nmanifests: [k8s]\nservices:\n  web:\n    ports:\n    - port: a\n      host: 1\n    - port: b\n      host: x\n',
-    9,
+    '9:13',
   ],
   [
     'json',
     '{"project":"shop","manifests":["k8s"],\n"services":{"web":{"ports":[{"port":"a","host":1},\n{"port":"b","host":"x"}]}}}',
-    3,
+    '3:20',
   ],
   [
     'ts',
     'export default {\n  project: "shop", manifests: ["k8s"],\n  services: { web: { ports: [\n    { port: "a", host: 1 },\n    { port: "b", host: "x" } ] } },\n}',
-    5,
+    '5:24',
   ],
 ])('in %s the line is that of the item meant', async (extension, text, line) => {
   write(`devkit.config.${extension}`, text)
   await expect(load()).rejects.toMatchObject({
     code: 'CONFIG-103',
-    message: expect.stringContaining(`devkit.config.${extension}:${line}: services.web.ports.1.host: expected number, got "x"`),
+    message: expect.stringContaining(`devkit.config.${extension}:${line}: services.web.ports.1.host: expected number, got "x".`),
   })
 })
 
 test.each([
-  ['devkit.config.yaml', '', /\(config\): expected Object, got null/],
+  ['devkit.config.yaml', '', /\(config\): expected names and values, got null/],
   ['devkit.config.json', '[]', /project: missing/],
-  ['devkit.config.ts', 'export default () => 1\n', /expected Object/],
+  ['devkit.config.ts', 'export default () => 1\n', /expected names and values, got 1/],
 ])('%s with %j is no config', async (name, text, message) => {
   write(name, text)
   await expect(load()).rejects.toMatchObject({ code: 'CONFIG-103', message: expect.stringMatching(message) })
@@ -80,7 +81,7 @@ test.each([
 })
 
 test('no config, and one that is not valid, are told apart', async () => {
-  await expect(loadConfig({ cwd: directory, file: 'none.yaml' })).rejects.toMatchObject({ code: 'CONFIG-101' })
+  await expect(load({ file: 'none.yaml' })).rejects.toMatchObject({ code: 'CONFIG-101' })
   write('devkit.config.json', '{')
   await expect(load()).rejects.toMatchObject({ code: 'CONFIG-102' })
 })

@@ -1,0 +1,76 @@
+import { stat } from 'node:fs/promises'
+import ci from '../../profiles/ci.ts'
+import debug from '../../profiles/debug.ts'
+import dev from '../../profiles/dev.ts'
+import production from '../../profiles/production.ts'
+import { together } from '../config/check.ts'
+import { type LoadedConfig, loadConfig } from '../config/load.ts'
+import { parseOverride } from '../config/overrides.ts'
+import { resolveProfile } from '../config/profile.ts'
+import type { Profile } from '../config/profile-schema.ts'
+import { DevkitError } from '../lib/errors.ts'
+import { checkServices, makePlan } from '../plan/make-plan.ts'
+import type { Plan } from '../plan/plan.ts'
+import { directoryOf, type GlobalFlags, type Io } from './io.ts'
+
+/** The profiles that devkit ships, by name. */
+export const shipped: Readonly<Record<string, Profile>> = { production, dev, ci, debug }
+
+/** A word of the command line, with what it comes from. */
+export interface Chosen {
+  readonly value: string
+  readonly origin: string
+}
+
+export interface LoadedPlan {
+  readonly plan: Plan
+  readonly loaded: LoadedConfig
+  readonly profile: Chosen
+  readonly env: Chosen
+}
+
+/**
+ * The plan that the flags and the environment ask for. `onFile` is told of every file that the config is read from.
+ * @throws CONFIG-001 when --cwd is no directory or --set leads nowhere, CONFIG-101 … CONFIG-105, PLAN-101, PLAN-102
+ */
+export async function loadPlan(
+  io: Io,
+  flags: GlobalFlags,
+  command: string,
+  onFile?: (file: string) => void,
+): Promise<LoadedPlan> {
+  const cwd = directoryOf(io, flags)
+  const isDirectory = await stat(cwd).then(
+    (found) => found.isDirectory(),
+    () => false,
+  )
+  if (!isDirectory) throw new DevkitError('CONFIG-001', { message: `There is no directory ${cwd}.`, hint: 'Correct --cwd.' })
+  const profile = choose(io, 'DEVKIT_PROFILE', '--profile', flags.profile, 'dev')
+  const env = choose(io, 'DEVKIT_ENV', '--env', flags.env, 'default')
+  const loaded = await loadConfig({
+    cwd,
+    file: flags.config,
+    context: { command, profile: profile.value, env: env.value, ci: !['', '0', 'false'].includes(io.env['CI'] ?? '') },
+    shipped,
+    overrides: await Promise.all((flags.set ?? []).map(parseOverride)),
+    ...(onFile ? { onFile } : {}),
+  })
+  const { config, directory } = loaded
+  const plan = makePlan({
+    config,
+    directory,
+    env: env.value,
+    profileName: profile.value,
+    ...resolveProfile(profile.value, shipped, config.profiles),
+  })
+  const problems = checkServices(plan)
+  if (problems.length > 0) throw together(problems, await loaded.places(), loaded.file)
+  return { plan, loaded, profile, env }
+}
+
+/** A flag, else a variable of the environment, else the default. */
+function choose({ env }: Io, variable: string, flag: string, given: string | undefined, preset: string): Chosen {
+  if (given !== undefined) return { value: given, origin: flag }
+  const fromEnv = env[variable]
+  return fromEnv ? { value: fromEnv, origin: variable } : { value: preset, origin: 'default' }
+}
