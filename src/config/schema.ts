@@ -54,6 +54,14 @@ const command = described(
 const restart = v.union([
   v.picklist(['none', 'process', 'container']),
   v.strictObject({
+    process: v.strictObject({
+      graceMs: described(
+        'How long the program has to end by itself after TERM, in ms, before it is killed; default: 150.',
+        v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(60_000)),
+      ),
+    }),
+  }),
+  v.strictObject({
     signal: described('The signal that the program gets.', v.pipe(text, v.regex(/^SIG[A-Z0-9]+$/, 'a signal such as SIGHUP'))),
   }),
   v.strictObject({ command }),

@@ -3,7 +3,7 @@ import type { Files } from '../host/host.ts'
 import { delay } from '../lib/async.ts'
 import { DevkitError } from '../lib/errors.ts'
 import { gitIgnoreRules, ignoring } from '../lib/ignore.ts'
-import { askFifo, pidFile, startedFile } from '../render/transforms/supervisor.ts'
+import { askFifo, killedFile, pidFile, startedFile } from '../render/transforms/supervisor.ts'
 import type { RestartChoice } from '../sync/infer-restart.ts'
 import { Ledger } from '../sync/ledger.ts'
 import { sourceOf } from '../sync/mapping.ts'
@@ -43,10 +43,17 @@ export interface ContainerParts {
   readonly onChange: () => void
 }
 
+/**
+ * How long a program has to end by itself before it is killed, in ms, where the config does not say it: an idle server takes less, or waits for
+ * connections that nobody will close (docs/sync.md).
+ */
+const defaultGraceMs = 150
+
 interface Asked {
   readonly signals: Set<string>
   readonly commands: Map<string, SyncRun['command']>
-  process: boolean
+  /** How long the program has to end, in ms, when it is to start anew. */
+  graceMs: number | undefined
   container: boolean
 }
 
@@ -289,7 +296,7 @@ export class ContainerSession {
   }
 
   #askedBy(batch: Batch, refused: readonly Refusal[]): Asked | undefined {
-    const asked: Asked = { signals: new Set(), commands: new Map(), process: false, container: false }
+    const asked: Asked = { signals: new Set(), commands: new Map(), graceMs: undefined, container: false }
     for (const index of this.#rulesOf(batch, refused).keys()) addTo(asked, this.#parts.choices[index]?.restart ?? 'none')
     return isNothing(asked) ? undefined : asked
   }
@@ -362,7 +369,7 @@ export class ContainerSession {
   async #restarts(): Promise<void> {
     const { run, service, replica, replacePod } = this.#parts
     while (this.#asked) {
-      const { signals, commands, process, container } = this.#asked
+      const { signals, commands, graceMs, container } = this.#asked
       this.#asked = undefined
       const began = performance.now()
       for (const signal of signals) await this.#ask((session) => session.signal(replica.ref, signal.replace(/^SIG/, '')))
@@ -372,27 +379,32 @@ export class ContainerSession {
         await replacePod()
         return
       }
-      if (process && !(await this.#restartProcess())) return
-      const { pod, name } = replica.ref
-      run.bus.emit({ type: 'restarted', service, pod, container: name, ms: Math.round(performance.now() - began) })
+      const ended = graceMs === undefined ? 'by itself' : await this.#restartProcess(graceMs)
+      if (ended === undefined) return
+      run.bus.emit({
+        type: 'restarted',
+        service,
+        pod: replica.ref.pod,
+        container: replica.ref.name,
+        ms: Math.round(performance.now() - began),
+        ...(ended === 'killed' ? { killedAfterMs: graceMs } : {}),
+      })
     }
   }
 
-  /** Whether the program runs anew. */
-  async #restartProcess(): Promise<boolean> {
+  /** How the program before ended, when it runs anew. Undefined when it cannot be restarted in place. */
+  async #restartProcess(graceMs: number): Promise<'by itself' | 'killed' | undefined> {
     const { replica, supervision, cannotRestart } = this.#parts
-    if (supervision === 'none') {
-      cannotRestart()
-      return false
-    }
     const number = `${Date.now()}${Math.floor(Math.random() * 1000)}`
-    if (!(await this.#told(`restart ${number}`))) {
+    if (supervision === 'none' || !(await this.#told(`restart ${number} ${graceMs / 1000}`))) {
       cannotRestart()
-      return false
+      return undefined
     }
-    const giveUp = Date.now() + 15_000
+    const giveUp = Date.now() + graceMs + 15_000
     for (let pauseMs = 4; ; pauseMs = Math.min(pauseMs * 1.5, 50)) {
-      if ((await this.#ask((session) => session.probe(replica.ref, [startedFile(number)]))).length === 0) return true
+      const files = [startedFile(number), killedFile(number)]
+      const missing = await this.#ask((session) => session.probe(replica.ref, files))
+      if (!missing.includes(0)) return missing.includes(1) ? 'by itself' : 'killed'
       if (Date.now() > giveUp)
         throw new DevkitError('SYNC-107', {
           message: `The program of ${this.#parts.service} in ${replica.ref.pod} was not started anew within 15 s.`,
@@ -407,21 +419,29 @@ export class ContainerSession {
 
 function addTo(asked: Asked, restart: Restart): void {
   if (restart === 'none') return
-  if (restart === 'process') asked.process = true
-  else if (restart === 'container') asked.container = true
+  if (restart === 'container') asked.container = true
+  else if (restart === 'process') asked.graceMs = longer(asked.graceMs, defaultGraceMs)
   else if ('signal' in restart) asked.signals.add(restart.signal)
-  else asked.commands.set(JSON.stringify(restart.command), restart.command)
+  else if ('command' in restart) asked.commands.set(JSON.stringify(restart.command), restart.command)
+  else {
+    const { process: own } = restart
+    asked.graceMs = longer(asked.graceMs, own.graceMs)
+  }
 }
 
 function both(one: Asked | undefined, other: Asked): Asked {
   return {
     signals: new Set([...(one?.signals ?? []), ...other.signals]),
     commands: new Map([...(one?.commands ?? []), ...other.commands]),
-    process: (one?.process ?? false) || other.process,
+    graceMs: longer(one?.graceMs, other.graceMs),
     container: (one?.container ?? false) || other.container,
   }
 }
 
-function isNothing({ signals, commands, process, container }: Asked): boolean {
-  return signals.size === 0 && commands.size === 0 && !process && !container
+function longer(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.max(one, other)
+}
+
+function isNothing({ signals, commands, graceMs, container }: Asked): boolean {
+  return signals.size === 0 && commands.size === 0 && graceMs === undefined && !container
 }

@@ -73,7 +73,14 @@ export const eventSchema = v.variant('type', [
   }),
   /** A container that does not yet hold the working tree. */
   told('stale', { service: text, pod: text, container: text, files: count }),
-  told('restarted', { service: text, pod: v.optional(text), container: text, ms }),
+  told('restarted', {
+    service: text,
+    pod: v.optional(text),
+    container: text,
+    ms,
+    /** The program before did not end by itself within so many ms. */
+    killedAfterMs: v.optional(ms),
+  }),
   told('forward.opened', { service: text, port: count, url: text }),
   /** `ts`: when the container wrote it, ISO 8601 with nanoseconds. */
   told('log', { service: text, pod: text, container: text, line: text, ts: text }),

@@ -55,7 +55,9 @@ export function sentences({ verbose, quiet, paint, colour }: SentenceOptions): (
       case 'stale':
         return `${paint.yellow('!')} ${event.service}: ${event.pod} lacks ${counted(event.files, 'file')}`
       case 'restarted':
-        return `${paint.yellow('↻')} ${event.service}: ${event.container} restarted after ${duration(event.ms)}`
+        return `${paint.yellow('↻')} ${event.service}: ${event.container} restarted after ${duration(event.ms)}${
+          event.killedAfterMs === undefined ? '' : `, killed: it did not end within ${event.killedAfterMs} ms`
+        }`
       case 'forward.opened':
         return opened(event.service, event.url)
       case 'log':

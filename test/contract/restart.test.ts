@@ -27,7 +27,7 @@ use strict; use warnings; $| = 1;
 my ($log, $code) = @ARGV;
 sub note { open(my $to, '>>', $log) or die; syswrite $to, "$_[0]\\n"; close $to }
 for my $name (qw(HUP USR1 USR2 INT)) { $SIG{$name} = sub { note("got $name") } }
-$SIG{TERM} = sub { note('got TERM'); exit 7 } unless $code eq 'stubborn';
+$SIG{TERM} = sub { note('got TERM'); if ($code eq 'slow') { $SIG{TERM} = 'IGNORE'; select undef, undef, undef, 1; note('done') } exit 7 };
 $SIG{TERM} = 'IGNORE' if $code eq 'stubborn';
 if ($code eq 'children') { for (1 .. 2) { fork or do { $SIG{TERM} = 'IGNORE'; note("child $$"); sleep 60; exit } } }
 note("start $$");
@@ -77,6 +77,8 @@ describe.each(present)('%s', (_, shell) => {
 
   const lines = (): readonly string[] => readFileSync(log, 'utf8').split('\n').filter(Boolean)
   const starts = (): readonly number[] => lines().flatMap((line) => Number(/^(?:start|child) (\d+)$/.exec(line)?.[1] ?? []) || [])
+  const runs = (pid: number): boolean => existsSync(`/proc/${pid}`) && !/\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  const killed = (): readonly string[] => readdirSync(scratch).filter((name) => name.startsWith('killed.'))
   const lease = (): string => join(scratch, 'lease')
   const renew = (): void => {
     writeFileSync(`${lease()}.part`, `${Date.now()} ${Math.floor(Date.now() / 1000) + 60}\n`)
@@ -136,15 +138,16 @@ describe.each(present)('%s', (_, shell) => {
   test('asked to restart, the program is another one under the same first process, and says so', async () => {
     begin(perl('run'))
     await until(() => existsSync(join(scratch, 'started.0')) && lines().length === 1)
-    ask('restart 41')
+    ask('restart 41 5')
     await until(() => existsSync(join(scratch, 'started.41')) && starts().length === 2)
     expect(lines()).toContain('got TERM')
-    ask('restart 42')
-    ask('restart 43')
+    ask('restart 42 5')
+    ask('restart 43 5')
     await until(() => existsSync(join(scratch, 'started.43')))
     await until(() => lines().at(-1)?.startsWith('start') === true)
     expect(new Set(starts()).size).toBe(starts().length)
     expect(existsSync(join(scratch, 'started.41'))).toBe(false)
+    expect(killed()).toEqual([])
     child?.kill('SIGTERM')
     expect(await ended).toBe(7)
   })
@@ -153,34 +156,61 @@ describe.each(present)('%s', (_, shell) => {
     begin(perl('children'))
     await until(() => starts().length === 3)
     const before = starts()
-    ask('restart 1')
-    await until(() => starts().length === 6)
-    await until(() =>
-      before.every((pid) => !existsSync(`/proc/${pid}`) || /\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))),
-    )
+    ask('restart 1 5')
+    await until(() => starts().length > 3)
+    // nothing of it is left when the next one has begun
+    expect(before.filter(runs)).toEqual([])
   })
 
-  test('a program that does not heed TERM is killed after some seconds', async () => {
+  test('a program that does not end within its grace is killed, which is told', async () => {
     begin(perl('stubborn'))
     await until(() => starts().length === 1)
     const began = performance.now()
-    ask('restart 1')
+    ask('restart 1 0.4')
     await until(() => starts().length === 2)
-    expect(performance.now() - began).toBeGreaterThan(1900)
+    expect(performance.now() - began).toBeGreaterThan(390)
+    expect(killed()).toEqual(['killed.1'])
+    ask('restart 2 0')
+    await until(() => starts().length === 3)
+    expect(killed()).toEqual(['killed.2'])
+  })
+
+  test('a program that needs its grace gets it', async () => {
+    begin(perl('slow'))
+    await until(() => starts().length === 1)
+    ask('restart 1 5')
+    await until(() => starts().length === 2)
+    expect(lines()).toContain('done')
+    expect(killed()).toEqual([])
+  })
+
+  test('the end of the container is not a restart’s: a program that is being restarted then has all of its time', async () => {
+    begin(perl('slow'))
+    await until(() => starts().length === 1)
+    ask('restart 1 0.4')
+    await until(() => lines().includes('got TERM'))
+    child?.kill('SIGTERM')
+    expect(await ended).toBe(7)
+    expect(lines()).toContain('done')
+    expect(starts()).toHaveLength(1)
   })
 
   test('gate: under a lease the program starts at go, not before', async () => {
-    const beat = setInterval(renew, 200)
+    let beats = 0
+    const beat = setInterval(() => {
+      renew()
+      beats++
+    }, 200)
     try {
       renew()
       begin(perl('run'), true)
       await until(() => existsSync(join(scratch, 'ask')))
-      await new Promise((resolve) => setTimeout(resolve, 700))
+      await until(() => beats === 4)
       expect(lines()).toEqual([])
       ask('go')
       await until(() => starts().length === 1)
       expect(existsSync(join(scratch, 'started.0'))).toBe(true)
-      ask('restart 5')
+      ask('restart 5 1')
       await until(() => starts().length === 2)
     } finally {
       clearInterval(beat)

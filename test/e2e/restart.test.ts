@@ -176,7 +176,7 @@ test('run commands come after the files and before the restart; a failing one is
   })
 })
 
-test('restart by signal, by command, with its container, and not at all', async () => {
+test('restart by signal, by command, after a grace of its own, with its container, and not at all', async () => {
   const set = (restart: unknown): void => {
     const config = JSON.parse(rig.read('devkit.config.json'))
     config.services.web.sync[0] = { from: 'app/src', to: '/app/src', restart }
@@ -195,6 +195,13 @@ test('restart by signal, by command, with its container, and not at all', async 
     expect(await run.next('synced', web)).not.toHaveProperty('restarted')
     await rig.fetchSaying(url, 'not at all')
     expect(await startOf(url)).toBe(started)
+
+    set({ process: { graceMs: 300 } })
+    await run.next('service.ready', web)
+    rig.kubectl('exec', 'deploy/web', '--', 'sh', '-c', 'kill -STOP $(cat /.devkit/own/pid)')
+    rig.write('app/src/page.txt', 'after its grace\n')
+    expect(await run.next('restarted', web)).toMatchObject({ killedAfterMs: 300 })
+    await rig.fetchSaying(url, 'after its grace')
 
     set('container')
     await run.next('service.ready', web)

@@ -3,8 +3,9 @@
  * else as if it were not there.
  *
  *   gate ──'go', or no lease──► program runs ──ends by itself──► its exit code
- *                                ▲      │ 'restart N'
- *                                └──────┴─ TERM, after some 3 s KILL, to its process group; `started.N` when it runs again
+ *                                ▲      │ 'restart N GRACE'
+ *                                └──────┴─ TERM, after GRACE seconds KILL, to its process group; `started.N` when it runs again,
+ *                                          `killed.N` too where it had to be killed
  *
  * POSIX sh, for dash, busybox ash and bash. Of other programs only mkfifo is needed, and where there is none the program runs alone.
  * Called as `sh -c SCRIPT devkit DIRECTORY LEASE program…`. In DIRECTORY is the FIFO `ask`; LEASE is the file that a running `watch`
@@ -17,13 +18,14 @@ export const supervisorScript = `
 dir=$1 lease=$2 pid= ending= gated=1 listener= opening= number=0; shift 2
 finish() { for one in $listener $opening; do kill "$one" 2>/dev/null; done; exit "$1"; }
 pass() {
-  case $1 in TERM | INT | QUIT) ending=$2 ;; esac
+  # the container's own end has the pod's grace, not a restart's
+  case $1 in TERM | INT | QUIT) ending=$2; rm -f "$dir/again" ;; esac
   [ -z "$pid" ] || kill -s "$1" "$pid" 2>/dev/null
   [ -z "$gated" ] || [ -z "$ending" ] || finish "$ending"
 }
 trap 'pass HUP 129' HUP; trap 'pass INT 130' INT; trap 'pass QUIT 131' QUIT; trap 'pass TERM 143' TERM
 trap 'pass USR1 138' USR1; trap 'pass USR2 140' USR2; trap 'pass WINCH 156' WINCH
-rm -f "$dir/ask" "$dir/again" "$dir/open" "$dir/pid" "$dir"/started.*
+rm -f "$dir/ask" "$dir/again" "$dir/open" "$dir/pid" "$dir"/started.* "$dir"/killed.*
 mkfifo -m 0666 "$dir/ask" 2>/dev/null || {
   echo 'devkit: no FIFO can be made here: the program runs without a supervisor' >&2
   trap - HUP INT QUIT TERM USR1 USR2 WINCH; exec "$@"
@@ -44,23 +46,23 @@ guard() {
   done
   echo go >&4
 }
+end() { kill -s "$1" -- "-$old" 2>/dev/null || kill -s "$1" "$old" 2>/dev/null; }
 listen() {
-  while read -r word number <&4; do
+  while read -r word number grace <&4; do
     [ "$word" = restart ] || continue
     read -r old <"$dir/pid"; echo "$number" >"$dir/again"
-    kill -s TERM -- "-$old" 2>/dev/null || kill -s TERM "$old" 2>/dev/null
-    tries=0
-    until [ ! -e "$dir/again" ]; do
-      tries=$((tries + 1))
-      [ "$tries" -ne 100 ] || kill -s KILL -- "-$old" 2>/dev/null || kill -s KILL "$old" 2>/dev/null
-      nap 0.02
-    done
+    end TERM
+    { nap "$grace"; [ ! -e "$dir/again" ] || { : >"$dir/killed.$number"; end KILL; }; } & late=$!
+    while [ -e "$dir/again" ]; do nap 0.01; done
+    kill "$late"
   done
 }
+# the whole group is gone before another program starts: whoever is left of it has the port
+clear() { tries=0; while kill -s KILL -- "-$pid" 2>/dev/null && [ "$tries" -lt 50 ]; do tries=$((tries + 1)); nap 0.01; done; }
 if [ -n "$lease" ] && leased; then
   guard 3<&- >/dev/null & listener=$!
   # in the background: a wait heeds signals in every shell, a read does not
-  { until read -r word number <&4 && [ "$word" != ping ]; do :; done; echo "$word $number" >"$dir/open"; } 3<&- >/dev/null & opening=$!
+  { until read -r word number grace <&4 && [ "$word" != ping ]; do :; done; echo "$word $number" >"$dir/open"; } 3<&- >/dev/null & opening=$!
   until [ -e "$dir/open" ]; do wait "$opening"; done
   kill "$listener" 2>/dev/null; listener=
   read -r word number <"$dir/open"
@@ -74,10 +76,10 @@ while :; do
   [ -z "$ending" ] || kill -s TERM "$pid" 2>/dev/null
   [ -n "$listener" ] || { listen 3<&- >/dev/null 2>&1 & listener=$!; }
   # a signal that is passed on ends the wait too; a second one tells the program's own code where the first could not
-  while wait "$pid"; code=$?; [ "$code" -gt 128 ] && ! gone "$pid"; do :; done
+  while wait "$pid" 2>/dev/null; code=$?; [ "$code" -gt 128 ] && ! gone "$pid"; do :; done
   wait "$pid" 2>/dev/null; own=$?; [ "$own" -eq 127 ] || code=$own
-  [ -z "$session" ] || kill -s KILL -- "-$pid" 2>/dev/null
+  [ -z "$session" ] || clear
   [ -z "$ending" ] && [ -e "$dir/again" ] || finish "$code"
-  pid=; rm -f "$dir/started.$number"; read -r number <"$dir/again"
+  pid=; rm -f "$dir/started.$number" "$dir/killed.$number"; read -r number <"$dir/again"
 done
 `.trim()

@@ -11,7 +11,7 @@ export interface Program {
 /** What a supervisor keeps, in the container: the FIFO that it is asked through and the files that say what runs. */
 export const ownDirectory = '/.devkit/own'
 
-/** The FIFO of a supervisor, in the container. It takes `ping`, which does nothing, `go` and `restart N`. */
+/** The FIFO of a supervisor, in the container. It takes `ping`, which does nothing, `go` and `restart N GRACE`, in seconds. */
 export const askFifo = `${ownDirectory}/ask`
 
 /** The file that is there, in the container, as soon as the program has been started. */
@@ -20,6 +20,11 @@ export const pidFile = `${ownDirectory}/pid`
 /** The file that is there, in the container, when the program runs that was started by `go` ('0') or by `restart N`. */
 export function startedFile(number: string): string {
   return `${ownDirectory}/started.${number}`
+}
+
+/** The file that is there as well when the program before had to be killed: it did not end within its grace. */
+export function killedFile(number: string): string {
+  return `${ownDirectory}/killed.${number}`
 }
 
 /** Name of the file on a node that a `watch` of the environment writes again and again. */

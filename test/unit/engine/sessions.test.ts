@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Restart } from '../../../src/config/schema.ts'
 import { Live } from '../../../src/deploy/live.ts'
 import type { EngineRun } from '../../../src/engine/environment.ts'
 import { Sessions } from '../../../src/engine/sessions.ts'
@@ -14,7 +15,7 @@ import { Inbox } from '../../../src/lib/async.ts'
 import { DevkitError } from '../../../src/lib/errors.ts'
 import type { KubeObject } from '../../../src/lib/objects.ts'
 import { Scope } from '../../../src/lib/scope.ts'
-import { ownDirectory, startedFile } from '../../../src/render/transforms/supervisor.ts'
+import { killedFile, ownDirectory, startedFile } from '../../../src/render/transforms/supervisor.ts'
 import { Containers } from '../../fakes/containers.ts'
 
 // A watch's sessions over containers in memory and a cluster that the test tells.
@@ -89,7 +90,7 @@ class Cluster {
     await this.live.until(() => this.live.get(name), AbortSignal.timeout(5000))
   }
 
-  attach(restart: 'none' | 'process' = 'none'): void {
+  attach(restart: Restart = 'none'): void {
     const service = {
       name: 'web',
       image: 'x/web',
@@ -191,7 +192,7 @@ test('saves during a restart lead to one more, not to many', async () => {
   containers.of('a-id').set('/app/page', 'one')
   cluster.attach('process')
   const restarts = (): readonly string[] => containers.told.filter((line) => line.startsWith('restart '))
-  const runs = (line = ''): unknown => containers.own.add(startedFile(line.replace('restart ', '')))
+  const runs = (line = ''): unknown => containers.own.add(startedFile(line.split(' ')[1] ?? ''))
   // the first difference: its program may have read what was there before
   await until(() => times('synced') === 1)
   await expect.poll(restarts).toHaveLength(1)
@@ -208,6 +209,24 @@ test('saves during a restart lead to one more, not to many', async () => {
   expect(restarts()).toHaveLength(2)
   expect(times('restarted')).toBe(2)
   expect(containers.of('a-id').get('/app/page')).toBe('five')
+})
+
+test('a program gets its grace, the longest that is asked for; that it was killed is told', async () => {
+  const cluster = new Cluster()
+  cluster.tell('Deployment', { type: 'set', object: deployment })
+  cluster.tell('Pod', pod('a', supervised), { type: 'synced' })
+  for (const [restart, grace] of [
+    ['process', '0.15'],
+    [{ process: { graceMs: 2000 } }, '2'],
+  ] as const) {
+    cluster.attach(restart)
+    sessions.changed('web', [save('page', `with ${grace}`)], Date.now())
+    await expect.poll(() => containers.told.at(-1)).toMatch(new RegExp(`^restart \\d+ ${grace}$`))
+    const number = containers.told.at(-1)?.split(' ')[1] ?? ''
+    containers.own.add(killedFile(number)).add(startedFile(number))
+    await sessions.synced('web', scope.signal)
+    expect(events.findLast(({ type }) => type === 'restarted')).toMatchObject({ killedAfterMs: Number(grace) * 1000 })
+  }
 })
 
 test.each([
