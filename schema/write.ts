@@ -2,11 +2,13 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { toJsonSchema } from '@valibot/to-json-schema'
+import { diffSchema } from '../src/events/diff.ts'
 import { eventSchema } from '../src/events/event.ts'
 import { statusSchema } from '../src/events/status.ts'
 
 const schemas = {
   'events.json': { schema: eventSchema, title: 'One line of `devkit … --json`' },
+  'diff.json': { schema: diffSchema, title: 'The document of `devkit diff --json`' },
   'status.json': { schema: statusSchema, title: 'The document of `devkit status --json`' },
 }
 

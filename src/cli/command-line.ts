@@ -71,6 +71,15 @@ export const verbs: readonly Verb[] = [
     load: async () => (await import('./commands/render.ts')).renderVerb,
   },
   {
+    usage: 'diff [profileA] [profileB]',
+    summary: 'what a profile changes, with the rule that did it; without names local against live',
+    flags: [
+      { flag: '--check [file]', summary: 'exit 1 when anything differs, or more than the file allows' },
+      { flag: '--update', summary: 'write to the file of --check what differs now' },
+    ],
+    load: async () => (await import('./commands/diff.ts')).diffVerb,
+  },
+  {
     usage: 'config',
     summary: 'the resolved config and plan',
     flags: [{ flag: '--machine', summary: 'what devkit knows of this machine' }],

@@ -106,7 +106,8 @@ async function applyOver(
   }
 }
 
-function labelled(object: KubeObject, labels: Labels): KubeObject {
+/** An object with devkit’s labels. */
+export function labelled(object: KubeObject, labels: Labels): KubeObject {
   return { ...object, metadata: { ...object.metadata, labels: { ...object.metadata.labels, ...labels } } }
 }
 

@@ -20,11 +20,15 @@ export async function recordInventory(
   manifests: readonly Manifest[],
   signal: AbortSignal,
 ): Promise<readonly ObjectRef[]> {
-  const wanted = manifests.map(({ object }) => refOf(object))
-  const keys = new Set(wanted.map(keyOf))
-  const left = (await readInventory(kube, environment.namespace, signal)).filter((ref) => !keys.has(keyOf(ref)))
-  await write(kube, environment, [...wanted, ...left], signal)
+  const left = leftOf(await readInventory(kube, environment.namespace, signal), manifests)
+  await write(kube, environment, [...manifests.map(({ object }) => refOf(object)), ...left], signal)
   return left
+}
+
+/** What was applied, of that inventory, and is not among the manifests. */
+export function leftOf(inventory: readonly ObjectRef[], manifests: readonly Manifest[]): readonly ObjectRef[] {
+  const wanted = new Set(manifests.map(({ object }) => keyOf(refOf(object))))
+  return inventory.filter((ref) => !wanted.has(keyOf(ref)))
 }
 
 /**
@@ -57,7 +61,7 @@ export async function prune(
 }
 
 /** Host ports are made for the services that a run is about: those of others are none that left. */
-function isMapped({ kind, name: mapped }: ObjectRef): boolean {
+export function isMapped({ kind, name: mapped }: ObjectRef): boolean {
   return kind === 'Service' && mapped.startsWith('devkit-')
 }
 

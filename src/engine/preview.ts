@@ -5,15 +5,19 @@ import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { repositoryOf } from '../render/transforms/images.ts'
 import { withSecrets } from '../render/transforms/secrets.ts'
 import type { Program } from '../render/transforms/supervisor.ts'
+import { type TransformInput, transform } from '../render/transforms/transforms.ts'
 import type { Parts } from './environment.ts'
 import { programsOf } from './programs.ts'
-import { applyProfile, renderSource, type Source } from './render.ts'
+import { renderSource, type Source, transformInput } from './render.ts'
 import { shownSecrets } from './secrets.ts'
 import { buildRequest, builtServices, targetOf } from './up.ts'
 
 /** The manifests as `up` would apply them, as far as it can be told. */
 export interface Preview {
   readonly manifests: readonly Manifest[]
+  /** What they are made from, and what the transforms go by. */
+  readonly source: Source
+  readonly input: TransformInput
   /** What could not be told, a line each. */
   readonly notes: readonly string[]
 }
@@ -22,8 +26,13 @@ export interface Preview {
  * Renders what `up` would apply without making anything. What images run is known where the engine has them; it need not even answer.
  * @throws RENDER-101 … RENDER-104, PLAN-104, PLAN-106, PLAN-107, BUILD-101, BUILD-103, SECRET-103
  */
-export async function preview(plan: Plan, parts: Pick<Parts, 'tools' | 'host'>, step: Pick<Step, 'signal'>): Promise<Preview> {
-  const source = await renderSource(plan, parts, step)
+export async function preview(
+  plan: Plan,
+  parts: Pick<Parts, 'tools' | 'host'>,
+  step: Pick<Step, 'signal'>,
+  rendered?: Source,
+): Promise<Preview> {
+  const source = rendered ?? (await renderSource(plan, parts, step))
   const images = new Map<string, { readonly reference: string }>()
   for (const [repository, service] of builtServices(plan)) {
     const request = buildRequest(plan, service)
@@ -47,8 +56,9 @@ export async function preview(plan: Plan, parts: Pick<Parts, 'tools' | 'host'>, 
     )
   }
   const references = new Map([...images].map(([repository, { reference }]) => [repository, reference]))
-  const profiled = applyProfile(plan, source, references, programs)
-  return { manifests: withSecrets(profiled, await shownSecrets(plan, parts), plan.namespace), notes }
+  const input = transformInput(plan, source, references, programs)
+  const manifests = withSecrets(transform(source.manifests, input), await shownSecrets(plan, parts), plan.namespace)
+  return { manifests, source, input, notes }
 }
 
 /** Those of the images that the engine has; undefined when no engine can be asked. */

@@ -13,7 +13,7 @@ export async function renderVerb(io: Io, flags: GlobalFlags & { readonly out?: s
   const { stringify } = await import('yaml')
   const parts = await openParts(io, 'render')
   const { manifests, notes } =
-    flags.profile === 'production' ? { ...(await renderSource(plan, parts, io)), notes: [] } : await preview(plan, parts, io)
+    plan.profileName === 'production' ? { ...(await renderSource(plan, parts, io)), notes: [] } : await preview(plan, parts, io)
   if (flags.quiet !== true) for (const note of notes) io.stderr.write(`${note}\n`)
   const objects = manifests.map(({ object }) => object)
   const text = (object: KubeObject): string => stringify(object, { lineWidth: 0, aliasDuplicateObjects: false })

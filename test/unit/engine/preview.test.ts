@@ -1,22 +1,12 @@
-import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { buildx } from '../../../src/build/buildx.ts'
-import type { Parts } from '../../../src/engine/environment.ts'
 import { type Preview, preview } from '../../../src/engine/preview.ts'
-import { openFiles } from '../../../src/host/hash-cache.ts'
-import type { Engine, EngineImage } from '../../../src/host/host.ts'
-import { DevkitError } from '../../../src/lib/errors.ts'
 import { podSpecOf } from '../../../src/lib/objects.ts'
 import type { Plan } from '../../../src/plan/plan.ts'
-import { manifests } from '../../../src/render/manifests.ts'
 import { commandOf, isSupervised } from '../../../src/render/transforms/supervisor.ts'
-import { dotenv } from '../../../src/secrets/dotenv.ts'
-import { environment } from '../../../src/secrets/environment.ts'
-import { generate } from '../../../src/secrets/generate.ts'
-import { app } from '../../e2e/tools/app.ts'
+import { devkitIn, partsWith, planIn, writeApp } from './rig.ts'
 
 let directory: string
 beforeEach(() => {
@@ -24,59 +14,10 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
-function project(container: object = {}): void {
-  for (const [path, text] of Object.entries(app({ project: 'shop', container: { ...container } }))) {
-    mkdirSync(dirname(join(directory, path)), { recursive: true })
-    writeFileSync(join(directory, path), text)
-  }
-}
-
-const plan = (profile: Plan['profile'] = { supervise: true }): Plan => ({
-  project: 'shop',
-  env: 'default',
-  namespace: 'shop',
-  directory,
-  profileName: 'dev',
-  profile,
-  profileOrigins: {},
-  cluster: { name: 'devkit-shop', project: 'shop', spec: { kind: {} }, hostPorts: [] },
-  sources: ['k8s'],
-  secrets: {},
-  ignore: [],
-  services: [
-    {
-      name: 'web',
-      image: 'registry.example.com/shop/web',
-      workload: undefined,
-      build: { context: 'app', dockerfile: 'Dockerfile', target: undefined, args: {}, rebuildOn: [] },
-      sync: [{ from: 'app/src', to: '/app/src', ignore: [], restart: undefined, run: [] }],
-      ports: [],
-      dependsOn: [],
-    },
-  ],
-})
-
-/** An engine that has every image that is asked for, with or without a shell; 'none' has no image, undefined does not answer. */
-function rendered(wanted: Plan, shell: boolean | 'none' | undefined): Promise<Preview> {
-  const image: EngineImage = { id: 'sha256:1', layers: [], bytes: 0, entrypoint: [], cmd: ['perl', '/app/serve.pl'] }
-  const engine: Pick<Engine, 'version' | 'image' | 'imageHas'> = {
-    version: async () => {
-      if (shell === undefined) throw new DevkitError('ENGINE-101', { message: 'No container engine answers.', hint: 'Start it.' })
-      return '1'
-    },
-    image: async () => (shell === 'none' ? undefined : image),
-    imageHas: async () => shell === true,
-  }
-  const files = openFiles()
-  const host = { files, engine: async () => engine as Engine }
-  const exec = async () => Promise.reject(new Error('nothing is run'))
-  const tools = {
-    builder: buildx({ ...host, exec }),
-    renderer: manifests,
-    secrets: { dotenv, environment: environment({ env: {} }), generate },
-  }
-  return preview(wanted, { tools, host } as unknown as Parts, { signal: new AbortController().signal })
-}
+const project = (container?: object): void => writeApp(directory, container)
+const plan = (profile?: Plan['profile']): Plan => planIn(directory, profile)
+const rendered = (wanted: Plan, shell: Parameters<typeof partsWith>[0]): Promise<Preview> =>
+  preview(wanted, partsWith(shell), { signal: new AbortController().signal })
 
 function web({ manifests: all }: Preview) {
   const container = all.flatMap(({ object }) => podSpecOf(object)?.containers ?? [])[0]
@@ -122,24 +63,12 @@ test('a profile that supervises nothing needs to know nothing of images', async 
   expect({ supervised: isSupervised(web(shown)), notes: shown.notes }).toEqual({ supervised: false, notes: [] })
 })
 
-test('devkit render works where no engine is, and says on stderr what it could not know', () => {
+test('devkit render works where no engine is, and says on stderr what it could not know', async () => {
   project()
-  const settings = join(directory, 'machine.json')
-  writeFileSync(settings, JSON.stringify({ engine: `unix://${join(directory, 'nobody.sock')}` }))
-  const render = (...flags: string[]) => {
-    const env = { PATH: process.env['PATH'], HOME: directory, DEVKIT_MACHINE: settings }
-    const bin = join(import.meta.dirname, '../../../src/cli/bin.ts')
-    const { status, stdout, stderr } = spawnSync(process.execPath, [bin, 'render', ...flags], {
-      cwd: directory,
-      env,
-      encoding: 'utf8',
-    })
-    return { status, stdout, stderr }
-  }
-  const dev = render()
-  expect(dev).toMatchObject({ status: 0, stderr: expect.stringContaining('web: no container engine answers') })
+  const dev = await devkitIn(directory, 'render')
+  expect(dev).toMatchObject({ code: 0, stderr: expect.stringContaining('web: no container engine answers') })
   expect(dev.stdout).toContain('kind: Deployment')
-  expect(render('--quiet')).toEqual({ ...dev, stderr: '' })
-  const production = render('-p', 'production')
-  expect({ ...production, stdout: /devkit/.test(production.stdout) }).toEqual({ status: 0, stdout: false, stderr: '' })
+  expect(await devkitIn(directory, 'render', '--quiet')).toEqual({ ...dev, stderr: '' })
+  const production = await devkitIn(directory, 'render', '-p', 'production')
+  expect({ ...production, stdout: /devkit/.test(production.stdout) }).toEqual({ code: 0, stdout: false, stderr: '' })
 })

@@ -1,0 +1,174 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Ajv } from 'ajv'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beyond, budgetOf } from '../../../src/engine/budget.ts'
+import { diffProfiles } from '../../../src/engine/diff.ts'
+import type { Diff, FieldDiff } from '../../../src/events/diff.ts'
+import type { Plan } from '../../../src/plan/plan.ts'
+import { manifestsOf } from '../../e2e/tools/app.ts'
+import { devkitIn, partsWith, planIn, writeApp } from './rig.ts'
+
+let directory: string
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'devkit-diff-'))
+})
+afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+const production = (): Plan => planIn(directory, {}, { profileName: 'production' })
+const diff = (a: Plan, b: Plan, shell: boolean | 'none' = true): Promise<Diff> =>
+  diffProfiles(a, b, partsWith(shell), { signal: new AbortController().signal })
+
+/** The fields of one object, by their paths. */
+function fieldsOf({ objects }: Diff, name: string): Readonly<Record<string, FieldDiff>> {
+  const found = objects.find(({ object }) => object === name)
+  return Object.fromEntries((found?.fields ?? []).map((field) => [field.path, field]))
+}
+
+test('production against dev: every field with its rule, the supervisor and the image too', async () => {
+  writeApp(directory, { resources: { limits: { cpu: '1', memory: '64Mi' } } })
+  const profile = { supervise: true, cpuLimits: 'drop' as const, services: { web: { env: { DEBUG: '1' } } } }
+  const origins = { supervise: 'dev (shipped)', cpuLimits: 'dev (shipped)', 'services.web.env.DEBUG': 'dev' }
+  const found = await diff(production(), planIn(directory, profile, { profileOrigins: origins }))
+  expect({ before: found.before, after: found.after, notes: found.notes }).toEqual({
+    before: 'production',
+    after: 'dev',
+    notes: [],
+  })
+  expect(found.objects.map(({ object, file, line, is }) => ({ object, file, line, is }))).toEqual([
+    { object: 'Deployment/web', file: 'k8s/app.yaml', line: 1, is: 'changed' },
+    { object: 'Service/web', file: 'k8s/app.yaml', line: 52, is: 'changed' },
+  ])
+  const fields = fieldsOf(found, 'Deployment/web')
+  const container = 'spec.template.spec.containers[web]'
+  expect(fields['metadata.namespace']).toEqual({ path: 'metadata.namespace', after: 'shop', rule: 'devkit: namespace' })
+  expect(fields[`${container}.image`]).toMatchObject({
+    before: 'registry.example.com/shop/web:1.0',
+    after: expect.stringMatching(/:devkit-[0-9a-f]{12}$/),
+    rule: 'devkit: images',
+  })
+  expect(fields[`${container}.resources.limits.cpu`]).toEqual({
+    path: `${container}.resources.limits.cpu`,
+    before: '1',
+    rule: 'dev (shipped): cpuLimits',
+  })
+  expect(fields[`${container}.command`]).toMatchObject({ rule: 'devkit: supervisor' })
+  expect(fields[`${container}.env`]?.rule).toBe('dev: services.web.env.DEBUG')
+  expect(Object.values(fields).filter(({ rule }) => rule === undefined)).toEqual([])
+  expect(fieldsOf(found, 'Service/web')).toEqual({
+    'metadata.namespace': { path: 'metadata.namespace', after: 'shop', rule: 'devkit: namespace' },
+  })
+})
+
+test('a writable copy is a difference with its rule', async () => {
+  writeApp(directory, { securityContext: { readOnlyRootFilesystem: true } })
+  const existing = { spec: { existing: { context: 'theirs' } }, name: 'theirs', project: 'shop', hostPorts: [] }
+  const fields = fieldsOf(
+    await diff(production(), planIn(directory, { writable: true }, { cluster: existing })),
+    'Deployment/web',
+  )
+  expect(fields['spec.template.spec.initContainers']).toMatchObject({ rule: 'devkit: writable copies' })
+})
+
+test('what no longer holds is told as such; a profile has no difference to itself', async () => {
+  writeApp(directory)
+  const dev = planIn(directory, { services: { web: { replicas: 2 } } }, { profileOrigins: { 'services.web.replicas': 'dev' } })
+  expect(fieldsOf(await diff(dev, production()), 'Deployment/web')['spec.replicas']).toMatchObject({
+    before: 2,
+    after: 1,
+    rule: 'without dev: services.web.replicas',
+  })
+  expect((await diff(dev, dev)).objects).toEqual([])
+  expect((await diff(production(), production())).objects).toEqual([])
+})
+
+test('Secrets: who named them, which keys, no value of either side', async () => {
+  writeApp(directory)
+  writeFileSync(join(directory, '.env'), 'PASSWORD=sentinel-local\n')
+  const inManifests = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'web', annotations: { a: 'sentinel-3' } } }
+  writeFileSync(
+    join(directory, 'k8s/secret.yaml'),
+    manifestsOf({ ...inManifests, data: { OLD: 'sentinel-1' }, stringData: { PASSWORD: 'sentinel-2' } }),
+  )
+  const secrets = { web: { keys: { PASSWORD: 'string' as const } }, mail: {} }
+  const dev = planIn(directory, {}, { secrets, profileOrigins: { 'secrets.mail.from': 'dev' } })
+  const found = await diff(production(), dev)
+  expect(found.objects.filter(({ object }) => object.startsWith('Secret/'))).toEqual([
+    expect.objectContaining({
+      object: 'Secret/web',
+      is: 'changed',
+      fields: [
+        { path: 'metadata.namespace', after: 'shop', rule: 'devkit: namespace' },
+        { path: 'data.PASSWORD', after: '***', rule: 'config: secrets.web' },
+        { path: 'stringData', before: { PASSWORD: '***' }, rule: 'config: secrets.web' },
+      ],
+    }),
+    { object: 'Secret/mail', file: 'devkit.config', line: 1, is: 'added', rule: 'dev: secrets.mail', fields: [] },
+  ])
+  expect(JSON.stringify(found)).not.toContain('sentinel')
+})
+
+test('a budget allows what it names, as it is; what devkit does by itself is none of it', () => {
+  const field = (path: string, after: unknown, rule: string): FieldDiff => ({ path, before: 1, after, rule })
+  const object = { object: 'Deployment/web', file: 'k8s/web.yaml', line: 1, is: 'changed' as const }
+  const of = (...fields: FieldDiff[]): Diff => ({
+    before: 'production',
+    after: 'dev',
+    objects: [
+      { ...object, fields },
+      { object: 'Job/seed', file: 'k8s/seed.yaml', line: 1, is: 'removed', rule: 'dev: skip', fields: [] },
+    ],
+    notes: [],
+  })
+  const replicas = field('spec.replicas', 2, 'dev: maxReplicas')
+  const image = field('image', 'x:devkit-1', 'devkit: images')
+  const budget = budgetOf(of(replicas, image))
+  expect(budget).toEqual({ 'Deployment/web': { 'spec.replicas': '1 → 2 (dev: maxReplicas)' }, 'Job/seed': 'removed (dev: skip)' })
+  expect(beyond(of(replicas, { ...image, after: 'x:devkit-2' }), budget)).toEqual({ objects: [], unused: 0 })
+  const other = field('spec.replicas', 3, 'dev: maxReplicas')
+  const more = field('spec.paused', true, 'dev: patches.0')
+  expect(beyond(of(other, more), budget)).toEqual({ objects: [{ ...object, fields: [other, more] }], unused: 1 })
+  expect(beyond({ ...of(), objects: [] }, budget)).toEqual({ objects: [], unused: 2 })
+})
+
+test('devkit diff production dev: a document of its schema, a budget in a file, exit codes', async () => {
+  writeApp(directory, {}, { profiles: { dev: { services: { web: { env: { DEBUG: '1' } } } } } })
+  const run = (...argv: string[]) => devkitIn(directory, 'diff', 'production', 'dev', ...argv)
+  const plain = await run()
+  expect(plain.code).toBe(0)
+  expect(plain.stdout).toContain('production → dev: ')
+  expect(plain.stdout).toMatch(/^Deployment\/web {2}k8s\/app\.yaml:1$/m)
+  expect(plain.stdout).toMatch(/^ {2}\+ spec\..*\.env: \[\{"name":"DEBUG","value":"1"\}\] {2}dev: services\.web\.env\.DEBUG$/m)
+  expect(plain.stderr).toContain('web: no container engine answers')
+  const { code, stdout } = await run('--json', '--check', '--quiet')
+  expect(code).toBe(1)
+  const schema = readFileSync(join(import.meta.dirname, '../../../schema/diff.json'), 'utf8')
+  const validate = new Ajv({ strict: false }).compile(JSON.parse(schema) as object)
+  expect({ valid: validate(JSON.parse(stdout)), errors: validate.errors }).toEqual({ valid: true, errors: null })
+
+  expect(await run('--check', 'drift.yaml')).toMatchObject({ code: 2, stderr: expect.stringContaining('There is no file') })
+  expect(await run('--check', 'drift.yaml', '--update')).toMatchObject({ code: 0, stdout: '' })
+  expect(readFileSync(join(directory, 'drift.yaml'), 'utf8')).toContain('(dev: services.web.env.DEBUG)')
+  expect(await run('--check', 'drift.yaml')).toMatchObject({ code: 0, stdout: 'production → dev: no difference\n' })
+  writeApp(directory, {}, { profiles: { dev: { services: { web: { env: { DEBUG: '2' } } } } } })
+  const failed = await run('--check', 'drift.yaml')
+  expect(failed.code).toBe(1)
+  expect(failed.stdout).toMatch(/^production → dev: 1 difference in 1 object$/m)
+  expect(failed.stderr).toContain('drift.yaml: 1 of what it allows no longer differs')
+  writeFileSync(join(directory, 'drift.yaml'), 'objects: [')
+  expect(await run('--check', 'drift.yaml')).toMatchObject({ code: 2, stderr: expect.stringContaining('cannot be read') })
+})
+
+test.each([
+  [['dev'], "'dev' is one profile"],
+  [['production', 'dev', '--update'], '--update needs a file'],
+  [['production', 'nobody'], "There is no profile 'nobody'"],
+])('devkit diff %j is a usage error', async (argv, message) => {
+  writeApp(directory)
+  expect(await devkitIn(directory, 'diff', ...argv)).toMatchObject({
+    code: 2,
+    stdout: '',
+    stderr: expect.stringContaining(message),
+  })
+})

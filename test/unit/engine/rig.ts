@@ -1,0 +1,96 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { buildx } from '../../../src/build/buildx.ts'
+import { run } from '../../../src/cli/run.ts'
+import type { Parts } from '../../../src/engine/environment.ts'
+import { openFiles } from '../../../src/host/hash-cache.ts'
+import type { Engine, EngineImage } from '../../../src/host/host.ts'
+import { DevkitError } from '../../../src/lib/errors.ts'
+import type { Plan } from '../../../src/plan/plan.ts'
+import { manifests } from '../../../src/render/manifests.ts'
+import { dotenv } from '../../../src/secrets/dotenv.ts'
+import { environment } from '../../../src/secrets/environment.ts'
+import { generate } from '../../../src/secrets/generate.ts'
+import { app } from '../../e2e/tools/app.ts'
+
+/** Puts the small app, `shop`, into a directory. */
+export function writeApp(directory: string, container: object = {}, top: Readonly<Record<string, unknown>> = {}): void {
+  for (const [path, text] of Object.entries(app({ project: 'shop', container: { ...container }, top }))) {
+    mkdirSync(dirname(join(directory, path)), { recursive: true })
+    writeFileSync(join(directory, path), text)
+  }
+}
+
+/** A plan of the small app. */
+export function planIn(directory: string, profile: Plan['profile'] = { supervise: true }, over: Partial<Plan> = {}): Plan {
+  return {
+    project: 'shop',
+    env: 'default',
+    namespace: 'shop',
+    directory,
+    profileName: 'dev',
+    profile,
+    profileOrigins: {},
+    cluster: { name: 'devkit-shop', project: 'shop', spec: { kind: {} }, hostPorts: [] },
+    sources: ['k8s'],
+    secrets: {},
+    ignore: [],
+    services: [
+      {
+        name: 'web',
+        image: 'registry.example.com/shop/web',
+        workload: undefined,
+        build: { context: 'app', dockerfile: 'Dockerfile', target: undefined, args: {}, rebuildOn: [] },
+        sync: [{ from: 'app/src', to: '/app/src', ignore: [], restart: undefined, run: [] }],
+        ports: [],
+        dependsOn: [],
+      },
+    ],
+    ...over,
+  }
+}
+
+/** Parts with an engine that has every image that is asked for, with or without a shell; 'none' has no image, undefined does not answer. */
+export function partsWith(shell: boolean | 'none' | undefined): Parts {
+  const image: EngineImage = { id: 'sha256:1', layers: [], bytes: 0, entrypoint: [], cmd: ['perl', '/app/serve.pl'] }
+  const engine: Pick<Engine, 'version' | 'image' | 'imageHas'> = {
+    version: async () => {
+      if (shell === undefined) throw new DevkitError('ENGINE-101', { message: 'No container engine answers.', hint: 'Start it.' })
+      return '1'
+    },
+    image: async () => (shell === 'none' ? undefined : image),
+    imageHas: async () => shell === true,
+  }
+  const host = { files: openFiles(), engine: async () => engine as Engine }
+  const exec = async () => Promise.reject(new Error('nothing is run'))
+  const tools = {
+    builder: buildx({ ...host, exec }),
+    renderer: manifests,
+    secrets: { dotenv, environment: environment({ env: {} }), generate },
+  }
+  return { tools, host } as unknown as Parts
+}
+
+/** Runs `devkit …` in a directory, on a machine whose engine does not answer. */
+export async function devkitIn(directory: string, ...argv: string[]) {
+  const settings = join(directory, '.devkit/machine.json')
+  mkdirSync(dirname(settings), { recursive: true })
+  writeFileSync(settings, JSON.stringify({ engine: `unix://${join(directory, 'nobody.sock')}` }))
+  const said = { stdout: '', stderr: '' }
+  const into = (stream: keyof typeof said) => ({
+    write: (text: string): void => {
+      said[stream] += text
+    },
+  })
+  const code = await run({
+    argv,
+    env: { HOME: directory, DEVKIT_MACHINE: settings },
+    cwd: directory,
+    pid: process.pid,
+    stdin: process.stdin,
+    stdout: into('stdout'),
+    stderr: into('stderr'),
+    signal: new AbortController().signal,
+  })
+  return { code, ...said }
+}
