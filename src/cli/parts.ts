@@ -4,7 +4,7 @@ import { loadMachine } from '../config/machine.ts'
 import type { Parts } from '../engine/environment.ts'
 import { engineAddress } from '../host/address.ts'
 import { openEngine } from '../host/engine.ts'
-import { makeExec, programEnv } from '../host/exec.ts'
+import { makeExec, makeProgramFile, programEnv } from '../host/exec.ts'
 import { openFiles } from '../host/hash-cache.ts'
 import type { Engine } from '../host/host.ts'
 import { locksIn } from '../host/lock.ts'
@@ -20,7 +20,7 @@ export async function openParts(io: Io, command: string): Promise<Parts> {
   const machine = await loadMachine(io.env)
   const home = io.env['HOME'] || homedir()
   const address = await engineAddress(io.env, machine.engine, home)
-  const exec = makeExec({ tools: machine.tools, env: programEnv(io.env, machine.tools, address) })
+  const programs = { tools: machine.tools, env: programEnv(io.env, machine.tools, address) }
   const named = (io.env['KUBECONFIG'] ?? '').split(delimiter).filter(Boolean)
   const userKubeconfigs = named.length > 0 ? named : [join(home, '.kube', 'config')]
   let opened: Promise<Engine> | undefined
@@ -30,7 +30,8 @@ export async function openParts(io: Io, command: string): Promise<Parts> {
   }
   const parts = {
     env: io.env,
-    exec,
+    exec: makeExec(programs),
+    programFile: makeProgramFile(programs),
     engine,
     files: openFiles(),
     watch: watchFiles,

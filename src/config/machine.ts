@@ -74,6 +74,7 @@ function parse(text: string, file: string) {
         buildx: v.optional(some),
         helm: v.optional(some),
         kubectl: v.optional(some),
+        kustomize: v.optional(some),
       }),
       {},
     ),

@@ -112,8 +112,8 @@ export const configSchema = v.strictObject({
     v.optional(v.pipe(v.string(), v.regex(/^1\.\d+$/, "a version such as '1.34'"))),
   ),
   manifests: described(
-    'The sources of the production manifests: files and directories, relative to the config file.',
-    v.pipe(v.array(sourceSpec), v.minLength(1, 'at least one file or directory')),
+    'The sources of the production manifests: files, directories and globs relative to the config file, or `{ kustomize }`, `{ helm }`, `{ template }`, `{ command }`.',
+    v.pipe(v.array(sourceSpec), v.minLength(1, 'at least one source')),
   ),
   services: described(
     'What is built, synced and reachable, by names of your choice.',
@@ -148,6 +148,4 @@ export type ServiceSpec = v.InferOutput<typeof serviceSpec>
 /** Names that the contract has and this version does not: they get a message of their own instead of "unknown". */
 export const notYet: Readonly<Record<string, string>> = {
   'cluster.minikube': 'clusters made by minikube',
-  'manifests.kustomize': 'kustomize sources',
-  'manifests.helm': 'Helm charts',
 }

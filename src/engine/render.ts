@@ -5,10 +5,12 @@ import type { Step } from '../lib/step.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { capabilitiesOf } from '../render/capabilities.ts'
 import { checkNamespaces, serviceTargets } from '../render/references.ts'
+import type { Input } from '../render/renderer.ts'
 import type { Program } from '../render/transforms/supervisor.ts'
 import { type ServiceTarget, type TransformInput, transform } from '../render/transforms/transforms.ts'
 import { plainTarget } from '../sync/mapping.ts'
-import type { Parts } from './environment.ts'
+import { rendererOf } from '../toolbox.ts'
+import { ignoreOwnDirectory, type Parts } from './environment.ts'
 
 /** The manifests as the sources have them, and which workload each service is. Offline: no cluster is asked. */
 export interface Source {
@@ -18,14 +20,23 @@ export interface Source {
   readonly syncedInto: ReadonlyMap<string, readonly string[]>
 }
 
-/** @throws RENDER-101 … RENDER-104, PLAN-104, PLAN-106, PLAN-107 */
+/** Everything that the sources read. */
+export async function renderInputs({ sources, directory }: Plan, { tools }: Pick<Parts, 'tools'>): Promise<readonly Input[]> {
+  return (await Promise.all(sources.map((source) => rendererOf(tools, source).inputs(source, directory)))).flat()
+}
+
+/** @throws RENDER-101 … RENDER-107, PLAN-104, PLAN-106, PLAN-107 */
 export async function renderSource(
   plan: Plan,
   { tools, host }: Pick<Parts, 'tools' | 'host'>,
   step: Pick<Step, 'signal'>,
 ): Promise<Source> {
-  const rendered: Manifest[] = []
-  for (const source of plan.sources) rendered.push(...(await tools.renderer.render(source, plan.directory, step)))
+  const { kubernetes, apiVersions } = capabilitiesOf(plan.kubernetes)
+  const { directory, namespace, profileName } = plan
+  const input = { directory, namespace, kubernetes, apiVersions, invents: profileName !== 'production' }
+  // what renderers keep below the project is not the user's; a project that cannot be written keeps nothing
+  if (plan.sources.some((source) => typeof source !== 'string')) await ignoreOwnDirectory(plan, host).catch(() => undefined)
+  const rendered = (await Promise.all(plan.sources.map((source) => rendererOf(tools, source).render(source, input, step)))).flat()
   checkNamespaces(rendered, plan.namespace)
   const syncedInto = plan.services.map(async (service) => [service.name, await directoriesOf(plan, service, host.files)] as const)
   return {

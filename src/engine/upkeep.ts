@@ -278,7 +278,7 @@ class Problems {
 /** What `plan/affected` has to know beside the plan, as it is on the disk now. */
 export async function surroundingsOf(
   plan: Plan,
-  files: Pick<Surroundings, 'configFiles' | 'secretFiles'>,
+  files: Pick<Surroundings, 'configFiles' | 'secretFiles' | 'renders'>,
 ): Promise<Surroundings> {
   const ignores = plan.services.map(async ({ name, build }) => {
     const rules = build ? await dockerIgnored(join(plan.directory, build.context), build.dockerfile) : []
@@ -308,7 +308,8 @@ async function runningImage(plan: Plan, service: ServicePlan, kube: Kube, run: E
   const differing = [...new Set([...Object.keys(inImage), ...tree.keys()])].filter(
     (path) => inImage[path] !== tree.get(path)?.hash,
   )
-  const meaningOf = meaningsFor(plan, service, await surroundingsOf(plan, { configFiles: [], secretFiles: [] }))
+  const around = await surroundingsOf(plan, { configFiles: [], secretFiles: [], renders: () => false })
+  const meaningOf = meaningsFor(plan, service, around)
   if (differing.some((path) => meaningOf(join(context, path))?.do === 'rebuild')) return undefined
   return runStep(
     run,

@@ -4,12 +4,14 @@ import type { WatchRoot } from '../host/host.ts'
 import { DevkitError } from '../lib/errors.ts'
 import { gitIgnoreRules } from '../lib/ignore.ts'
 import type { Scope } from '../lib/scope.ts'
-import { affected } from '../plan/affected.ts'
+import { affected, isUnder } from '../plan/affected.ts'
 import type { Plan } from '../plan/plan.ts'
+import type { Input } from '../render/renderer.ts'
 import { neverSynced } from '../sync/mapping.ts'
 import type { EngineRun, Parts } from './environment.ts'
 import { tellLogs } from './logs.ts'
 import { MissingSources } from './missing.ts'
+import { renderInputs } from './render.ts'
 import { secretPaths } from './secrets.ts'
 import { Sessions } from './sessions.ts'
 import { problemEvent } from './step.ts'
@@ -39,10 +41,13 @@ export interface Replan {
  */
 export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: Replan): Promise<void> {
   let plan = first
+  let inputs = await renderInputs(plan, run.parts)
   const { host } = run.parts
   const warn = (problem: unknown): void => run.bus.emit(problemEvent(problem, 'warning'))
   // before the first build: what is saved while it runs must not be missed
-  const watching = scope.use(await host.watch(await rootsOf(plan, replan, run.parts), { never: neverSynced, warn }, scope.signal))
+  const watching = scope.use(
+    await host.watch(await rootsOf(plan, replan, inputs, run.parts), { never: neverSynced, warn }, scope.signal),
+  )
   const sessions = new Sessions(run, scope, {
     rebuild: (service) => upkeep.rebuild(service),
     bringUp: () => upkeep.bringUp(),
@@ -61,11 +66,7 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
 
   /** A manifest or config that is only touched is told from one that changed by what it is now. */
   const rememberSources = async (): Promise<void> => {
-    const paths = [
-      ...plan.sources.map((source) => join(plan.directory, source)),
-      ...replan.files(),
-      ...secretPaths(plan, run.parts),
-    ]
+    const paths = [...inputs.map(({ path }) => path), ...replan.files(), ...secretPaths(plan, run.parts)]
     await Promise.all(
       paths.map(async (path) => (await host.files.stateOf(path)) ?? host.files.treeOf(path, (name) => neverSynced.test(name))),
       // what cannot be read is told by whoever renders it
@@ -74,11 +75,16 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
   await rememberSources()
   const missing = new MissingSources(run)
   await missing.look(plan)
-  const filesOf = (of: Plan) => ({ configFiles: replan.files(), secretFiles: secretPaths(of, run.parts) })
+  const filesOf = (of: Plan) => ({
+    configFiles: replan.files(),
+    secretFiles: secretPaths(of, run.parts),
+    renders: (path: string) => inputs.some((input) => isUnder(path, input.path) && (input.counts?.(path) ?? true)),
+  })
   let surroundings = await surroundingsOf(plan, filesOf(plan))
   const lookAround = async (): Promise<void> => {
+    inputs = await renderInputs(plan, run.parts)
     surroundings = await surroundingsOf(plan, filesOf(plan))
-    await watching.update(await rootsOf(plan, replan, run.parts))
+    await watching.update(await rootsOf(plan, replan, inputs, run.parts))
     await rememberSources()
     await missing.look(plan)
   }
@@ -107,7 +113,8 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
         run.bus.emit({ type: 'action', do: 'replan', reason: `${shown(plan, replan.files())} changed` })
         await replanned()
       }
-      if (changes.some(({ path }) => path.endsWith('.dockerignore'))) await lookAround()
+      // a kustomization or a chart may read other files from now on
+      if (changes.some(({ path }) => path.endsWith('.dockerignore') || surroundings.renders(path))) await lookAround()
       const actions = affected(plan, changes, surroundings).filter((action) => action.do !== 'replan')
       if (actions.length === 0) continue
       const some = changes.slice(0, 20).map(({ path }) => relative(plan.directory, path))
@@ -160,7 +167,7 @@ function shown({ directory }: Plan, [file = '']: readonly string[]): string {
 }
 
 /** Everything that the plan reads, and what of it need not be watched. */
-async function rootsOf(plan: Plan, { files }: Replan, parts: Parts): Promise<readonly WatchRoot[]> {
+async function rootsOf(plan: Plan, { files }: Replan, inputs: readonly Input[], parts: Parts): Promise<readonly WatchRoot[]> {
   const own = { base: plan.directory, rules: gitIgnoreRules(plan.ignore) }
   const contextRoot = async (path: string, dockerfile: string): Promise<WatchRoot> => ({
     path,
@@ -177,7 +184,7 @@ async function rootsOf(plan: Plan, { files }: Replan, parts: Parts): Promise<rea
   ])
   return [
     ...[...files(), ...secretPaths(plan, parts)].map((path) => ({ path, ignore: [] })),
-    ...plan.sources.map((source) => ({ path: join(plan.directory, source), ignore: [own] })),
+    ...inputs.map(({ path }) => ({ path, ignore: [own] })),
     ...(await Promise.all(services)).flat(),
   ]
 }

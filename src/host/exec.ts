@@ -1,5 +1,6 @@
-import { join } from 'node:path'
-import type { Exec, ExecOptions, ExecResult, Tool } from './host.ts'
+import { realpath, stat } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import type { Exec, ExecOptions, ExecResult, Host } from './host.ts'
 
 const tailLines = 40
 
@@ -13,9 +14,9 @@ export interface ExecSettings {
 
 /** Real programs, started without a shell. The first use loads execa. */
 export function makeExec({ tools, env }: ExecSettings): Exec {
-  return async (tool, args, step, options = {}) => {
+  return async (program, args, step, options = {}) => {
     const { execa } = await import('execa')
-    const [file, ...first] = programOf(tool, tools)
+    const [file, ...first] = programOf(program, tools)
     const command = shellWords([file, ...first, ...args])
     const tail: string[] = []
     const subprocess = execa(file, [...first, ...args], {
@@ -41,10 +42,25 @@ export function makeExec({ tools, env }: ExecSettings): Exec {
 }
 
 /** buildx runs as its own program where the settings name it, else as a plug-in of docker. */
-function programOf(tool: Tool, tools: Readonly<Record<string, string>>): readonly [string, ...string[]] {
-  const path = tools[tool]
+function programOf(program: string, tools: Readonly<Record<string, string>>): readonly [string, ...string[]] {
+  const path = tools[program]
   if (path !== undefined) return [path]
-  return tool === 'buildx' ? [tools['docker'] ?? 'docker', 'buildx'] : [tool]
+  return program === 'buildx' ? [tools['docker'] ?? 'docker', 'buildx'] : [program]
+}
+
+/** Finds programs as `makeExec` starts them. */
+export function makeProgramFile({ tools, env }: ExecSettings): Host['programFile'] {
+  return async (program) => {
+    const [name] = programOf(program, tools)
+    const candidates = name.includes('/')
+      ? [name]
+      : (env['PATH'] ?? '').split(delimiter).map((directory) => join(directory, name))
+    for (const candidate of candidates) {
+      const found = await stat(candidate).catch(() => undefined)
+      if (found?.isFile()) return `${await realpath(candidate)} ${found.size} ${found.mtimeMs}`
+    }
+    return undefined
+  }
 }
 
 function follow(
@@ -82,7 +98,7 @@ export function programEnv(
   engine: string,
 ): Record<string, string> {
   const passed =
-    /^(PATH|HOME|USER|LANG|LC_.*|TERM|TMPDIR|XDG_.*|DOCKER_(CONFIG|CERT_PATH|TLS_VERIFY)|SSH_AUTH_SOCK|SSL_CERT_.*|(HTTPS?|NO|ALL)_PROXY|(https?|no|all)_proxy|KIND_.*|BUILDKIT_.*|BUILDX_.*)$/
+    /^(PATH|HOME|USER|LANG|LC_.*|TERM|TMPDIR|XDG_.*|DOCKER_(CONFIG|CERT_PATH|TLS_VERIFY)|SSH_AUTH_SOCK|SSL_CERT_.*|(HTTPS?|NO|ALL)_PROXY|(https?|no|all)_proxy|HELM_.*|KUSTOMIZE_.*|KIND_.*|BUILDKIT_.*|BUILDX_.*)$/
   const kept = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && passed.test(entry[0]))
   const directories = [...new Set(Object.values(tools).map((path) => join(path, '..')))]
   return {

@@ -7,6 +7,8 @@ import type * as files from './files.ts'
 /** The machine, as narrow as the rooms need it. Each part is opened when first used. */
 export interface Host {
   readonly exec: Exec
+  /** Which file a program is and when that was written, in words; undefined when it is not there. Another program gives other words. */
+  readonly programFile: (program: string) => Promise<string | undefined>
   readonly engine: () => Promise<Engine>
   readonly watch: WatchFiles
   readonly files: Files
@@ -63,11 +65,11 @@ export interface ChangedPath {
   readonly directory: boolean
 }
 
-/** Runs a program to its end. Lines of its output go to `step`; an abort ends it and its children as a group. */
-export type Exec = (tool: Tool, args: readonly string[], step: Step, options?: ExecOptions) => Promise<ExecResult>
-
-/** Programs that devkit starts; the machine's settings file may say where they are. */
-export type Tool = 'docker' | 'kind' | 'buildx'
+/**
+ * Runs a program to its end. Lines of its output go to `step`; an abort ends it and its children as a group.
+ * The machine's settings file may say where it is: docker, kind, buildx, helm, kubectl, kustomize.
+ */
+export type Exec = (program: string, args: readonly string[], step: Step, options?: ExecOptions) => Promise<ExecResult>
 
 export interface ExecOptions {
   readonly cwd?: string

@@ -29,6 +29,8 @@ export interface Surroundings {
   readonly configFiles: readonly string[]
   /** The files that Secrets have their values from. */
   readonly secretFiles: readonly string[]
+  /** Whether a path (absolute) is read to render the manifests. */
+  readonly renders: (path: string) => boolean
 }
 
 /**
@@ -93,14 +95,10 @@ export function affected(plan: Plan, changes: readonly Change[], surroundings: S
   }
   const rendered = paths.flatMap((path) => {
     if (surroundings.secretFiles.includes(path)) return [{ path, reason: 'has the values of a Secret' }]
-    return isManifest(plan, path) ? [{ path, reason: 'is a manifest' }] : []
+    return surroundings.renders(path) ? [{ path, reason: 'is a manifest' }] : []
   })
   if (rendered.length > 0) actions.push({ do: 'rerender', reason: some(plan, rendered) })
   return actions
-}
-
-function isManifest(plan: Plan, path: string): boolean {
-  return /\.(ya?ml|json)$/.test(path) && plan.sources.some((source) => isUnder(path, join(plan.directory, source)))
 }
 
 /** Whether a path is at or below another. */

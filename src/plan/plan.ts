@@ -2,6 +2,7 @@ import type { Origins } from '../config/profile.ts'
 import type { Profile } from '../config/profile-schema.ts'
 import type { BuildSpec, ClusterSpec, PortSpec, SyncRule } from '../config/schema.ts'
 import type { Secrets } from '../config/secrets.ts'
+import type { Source } from '../config/sources.ts'
 
 /** All decided, nothing done; plain JSON. */
 export interface Plan {
@@ -19,7 +20,7 @@ export interface Plan {
   readonly cluster: ClusterPlan
   /** The version of Kubernetes that the manifests are for, such as `1.34`, where the config says one. */
   readonly kubernetes?: string | undefined
-  readonly sources: readonly string[]
+  readonly sources: readonly Source[]
   /** The Secrets that are made for the environment, the profile's word laid over the config's. */
   readonly secrets: Secrets
   /** Patterns as in a .gitignore: what is neither watched nor synced. */

@@ -55,6 +55,7 @@ const surroundings = {
   never: neverSynced,
   configFiles: ['/shop/devkit.config.ts'],
   secretFiles: ['/shop/.env'],
+  renders: (path: string) => /^\/shop\/k8s\/.*\.yaml$/.test(path),
 }
 const rule = { from: 'web/src', to: '/app', ignore: ['*.md'], restart: undefined, run: [] }
 const watched = makePlan({

@@ -96,14 +96,15 @@ test('the machine’s settings: absent is fine, wrong is told with its path', as
 })
 
 const signal = new AbortController().signal
+const input = () => ({ directory, namespace: 'shop', kubernetes: '1.34', apiVersions: [], invents: true })
 
 test('manifests are read as kubectl reads them: octal modes, old booleans, merge keys, lists', async () => {
   write(
     'a.yaml',
-    'base: &b {x: 1}\nkind: A\napiVersion: v1\nmetadata: {name: a}\nmode: 0400\non: yes\ny: y\ntime: 12:30\nmerged: {<<: *b}\n---\n---\napiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: B, metadata: {name: b}}\n',
+    'base: &b {x: 1}\nkind: A\napiVersion: v1\nmetadata: {name: a}\nmode: 0400\non: yes\nword: y\ntime: 12:30\nmerged: {<<: *b}\n---\n---\napiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: B, metadata: {name: b}}\n',
   )
-  const [a, b] = await manifests.render('a.yaml', directory, { signal })
-  expect(a?.object).toMatchObject({ mode: 256, true: true, y: 'y', time: '12:30', merged: { x: 1 } })
+  const [a, b] = await manifests.render('a.yaml', input(), { signal })
+  expect(a?.object).toMatchObject({ mode: 256, true: true, word: true, time: '12:30', merged: { x: 1 } })
   expect(b).toMatchObject({ object: { kind: 'B' }, origin: { file: 'a.yaml', line: 15 } })
 })
 
@@ -125,6 +126,6 @@ test.each([
   ['apiVersion: v1\nkind: X\nmetadata:\n  name: a\n  labels: [a]\n', 'RENDER-102', /bad\.yaml:5: .*metadata\.labels /],
 ])('%j is %s with its place', async (text, code, message) => {
   write('bad.yaml', text)
-  const problem = await manifests.render('bad.yaml', directory, { signal }).catch((thrown: unknown) => thrown)
+  const problem = await manifests.render('bad.yaml', input(), { signal }).catch((thrown: unknown) => thrown)
   expect(problem).toMatchObject({ code, message: expect.stringMatching(message) })
 })

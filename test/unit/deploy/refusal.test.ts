@@ -95,7 +95,11 @@ test('a manifest knows the lines of its fields, also inside a list', async () =>
       join(directory, 'a.yaml'),
       'apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: A\n  metadata:\n    name: a\n  spec:\n    list:\n    - name: x\n    - name: y\n      wrong: 1\n',
     )
-    const [a] = await manifests.render('a.yaml', directory, { signal: new AbortController().signal })
+    const [a] = await manifests.render(
+      'a.yaml',
+      { directory, namespace: 'shop', kubernetes: '1.34', apiVersions: [], invents: true },
+      { signal: new AbortController().signal },
+    )
     expect(a?.origin).toMatchObject({ file: 'a.yaml', line: 4 })
     expect(a?.origin.lineAt?.(['spec', 'list', 1, 'wrong'])).toBe(12)
     expect(a?.origin.lineAt?.(['spec', 'list', 1])).toBe(11)

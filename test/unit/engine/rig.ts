@@ -65,7 +65,7 @@ export function partsWith(shell: boolean | 'none' | undefined): Parts {
   const exec = async () => Promise.reject(new Error('nothing is run'))
   const tools = {
     builder: buildx({ ...host, exec }),
-    renderer: manifests,
+    renderer: { files: manifests },
     secrets: { dotenv, environment: environment({ env: {} }), generate },
   }
   return { tools, host } as unknown as Parts

@@ -1,0 +1,129 @@
+import { DevkitError } from '../lib/errors.ts'
+import { isWorkload, type KubeObject, type Manifest, nameOf, type Origin, placeOf } from '../lib/objects.ts'
+import { readYaml, type YamlDocument } from './yaml.ts'
+
+/** What is in a file, or was printed by a program: manifests, and everything that is wrong with it. */
+export interface ReadManifests {
+  readonly manifests: readonly Manifest[]
+  /** RENDER-101, RENDER-102 */
+  readonly problems: readonly DevkitError[]
+}
+
+/** Reads what kubectl would read. `file` is where messages say it is. */
+export async function readManifests(bytes: Uint8Array, file: string): Promise<ReadManifests> {
+  const { documents, problems } = await readYaml(bytes)
+  const read = readObjects(documents, file)
+  return { ...read, problems: [...problems.map(({ line, message }) => invalid(file, line, message)), ...read.problems] }
+}
+
+/** The objects of documents, and what is wrong with them. */
+export function readObjects(documents: readonly YamlDocument[], file: string): ReadManifests {
+  const manifests: Manifest[] = []
+  const problems: DevkitError[] = []
+  for (const document of documents) {
+    if (document.inexact !== undefined && (document.value as { kind?: unknown }).kind !== 'CustomResourceDefinition')
+      problems.push(invalid(file, document.inexact, 'a whole number with more digits than devkit can keep'))
+    for (const [value, origin] of objectsOf(document, file)) {
+      const checked = checkObject(value, origin)
+      if (checked instanceof DevkitError) problems.push(checked)
+      else manifests.push({ object: checked, origin })
+    }
+  }
+  return { manifests, problems }
+}
+
+/** The manifests of everything that was read. @throws RENDER-101, RENDER-102: all problems at once */
+export function manifestsOf(read: readonly ReadManifests[]): readonly Manifest[] {
+  const problem = together(read.flatMap(({ problems }) => problems))
+  if (problem) throw problem
+  return read.flatMap(({ manifests }) => manifests)
+}
+
+/** A problem with the text of a file. */
+export function invalid(file: string, line: number, message: string): DevkitError {
+  return new DevkitError('RENDER-101', { message: `${file}:${line}: ${message}.`, hint: 'Mend the YAML.' })
+}
+
+/** The object of a document, or those of a `List`. A `ConfigMapList` says for its items what they are. */
+function* objectsOf({ value, line, lineAt }: YamlDocument, file: string): Generator<[unknown, Origin]> {
+  const { apiVersion, kind, items } = value as { apiVersion?: unknown; kind?: unknown; items?: unknown }
+  if (typeof kind !== 'string' || !kind.endsWith('List') || !Array.isArray(items)) return yield [value, { file, line, lineAt }]
+  const said = kind === 'List' ? {} : { apiVersion, kind: kind.slice(0, -'List'.length) }
+  for (const [index, item] of items.entries()) {
+    const path = ['items', index]
+    const inItem: YamlDocument['lineAt'] = (keys) => lineAt([...path, ...keys])
+    const object = typeof item === 'object' && item !== null && !Array.isArray(item) ? { ...said, ...item } : item
+    yield* objectsOf({ value: object, line: lineAt(path) ?? line, lineAt: inItem, inexact: undefined }, file)
+  }
+}
+
+function checkObject(value: unknown, origin: Origin): KubeObject | DevkitError {
+  const object = value as Partial<KubeObject> | null
+  const missing =
+    typeof object !== 'object' || object === null || Array.isArray(object)
+      ? 'an object'
+      : typeof object.apiVersion !== 'string'
+        ? 'apiVersion'
+        : typeof object.kind !== 'string'
+          ? 'kind'
+          : typeof object.metadata?.name !== 'string'
+            ? 'metadata.name'
+            : undefined
+  if (missing === undefined) return wrongShape(object as KubeObject, origin) ?? (object as KubeObject)
+  return new DevkitError('RENDER-102', {
+    message: `${placeOf(origin)}: not a Kubernetes object: ${missing} is missing.`,
+    hint: /(^|\/)kustomization\.ya?ml$/.test(origin.file)
+      ? 'Name its directory as `{ kustomize: … }` in `manifests`.'
+      : /(^|\/)(Chart|values)\.ya?ml$/.test(origin.file)
+        ? 'Name the chart as `{ helm: { chart: … } }` in `manifests`.'
+        : 'Add it, or leave the file out of `manifests`.',
+  })
+}
+
+/** What devkit itself reads of a workload or a Service has to have the shape that it reads; the rest is the API server's to judge. */
+function wrongShape(object: KubeObject, origin: Origin): DevkitError | undefined {
+  const isMap = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
+  const at = (path: readonly string[]): unknown =>
+    path.reduce<unknown>((value, key) => (isMap(value) ? (value as Record<string, unknown>)[key] : undefined), object)
+  const say = (path: readonly string[], expected: string): DevkitError => {
+    // the nearest thing that is there
+    const line = path.map((_, index) => origin.lineAt?.(path.slice(0, path.length - index))).find((found) => found !== undefined)
+    return new DevkitError('RENDER-102', {
+      message: `${placeOf({ ...origin, line: line ?? origin.line })}: ${nameOf(object)}: ${path.join('.')} has to be ${expected}.`,
+      hint: 'Correct the manifest.',
+      object: nameOf(object),
+    })
+  }
+  for (const path of [
+    ['metadata', 'labels'],
+    ['metadata', 'annotations'],
+  ])
+    if (at(path) !== undefined && at(path) !== null && !isMap(at(path))) return say(path, 'names and values')
+  if (object.kind === 'Service' && object.apiVersion === 'v1' && !isMap(object['spec'])) return say(['spec'], 'there')
+  if (!isWorkload(object)) return undefined
+  const pod = {
+    Pod: ['spec'],
+    CronJob: ['spec', 'jobTemplate', 'spec', 'template', 'spec'],
+  }[object.kind] ?? ['spec', 'template', 'spec']
+  if (!isMap(at(pod))) return say(pod, 'there')
+  for (const [list, isNeeded] of [
+    ['containers', true],
+    ['initContainers', false],
+  ] as const) {
+    const containers = at([...pod, list])
+    if (!isNeeded && (containers === undefined || containers === null)) continue
+    if (!Array.isArray(containers) || containers.length === 0 || !containers.every(isMap))
+      return say([...pod, list], 'a list of containers')
+  }
+  return undefined
+}
+
+/** One problem as it is; several as one, with all their lines. */
+function together(problems: readonly DevkitError[]): DevkitError | undefined {
+  const [first, ...others] = problems
+  if (!first || others.length === 0) return first
+  return new DevkitError(first.code, {
+    message: `${problems.length} problems in the manifests:\n${problems.map(({ message }) => message).join('\n')}`,
+    hint: [...new Set(problems.map(({ hint }) => hint))].join(' '),
+  })
+}
