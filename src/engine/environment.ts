@@ -62,12 +62,6 @@ export async function checkHolder(plan: Plan, parts: Parts): Promise<void> {
   })
 }
 
-/** Keeps what devkit writes below the project out of version control. */
-export async function ignoreOwnDirectory({ directory }: Plan, { files }: Pick<Host, 'files'>): Promise<void> {
-  const file = join(directory, '.devkit', '.gitignore')
-  if (!(await files.exists(file))) await files.writePrivate(file, '*\n')
-}
-
 /** Forgets the environment, and directories that are empty then. */
 export async function releaseEnvironment(plan: Plan, parts: Parts): Promise<void> {
   const { rm, rmdir } = await import('node:fs/promises')

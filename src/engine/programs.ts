@@ -3,7 +3,6 @@ import type { Host } from '../host/host.ts'
 import type { Plan } from '../plan/plan.ts'
 import { repositoryOf } from '../render/transforms/images.ts'
 import type { Program } from '../render/transforms/supervisor.ts'
-import { ignoreOwnDirectory } from './environment.ts'
 
 /** What is known of an image, by its digest: looking into one takes the engine some 100 ms. */
 type Shells = Readonly<Record<string, boolean>>
@@ -32,9 +31,6 @@ export async function programsOf(
     shells[found.id] ??= known[found.id] ?? (await engine.imageHas(built.reference, '/bin/sh'))
     if (shells[found.id]) programs.set(name, { entrypoint: found.entrypoint, cmd: found.cmd })
   }
-  if (Object.keys(shells).some((id) => !(id in known))) {
-    await files.writePrivate(file, JSON.stringify(shells))
-    await ignoreOwnDirectory(plan, host)
-  }
+  if (Object.keys(shells).some((id) => !(id in known))) await files.writePrivate(file, JSON.stringify(shells))
   return programs
 }

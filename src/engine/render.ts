@@ -10,7 +10,7 @@ import type { Program } from '../render/transforms/supervisor.ts'
 import { type ServiceTarget, type TransformInput, transform } from '../render/transforms/transforms.ts'
 import { plainTarget } from '../sync/mapping.ts'
 import { rendererOf } from '../toolbox.ts'
-import { ignoreOwnDirectory, type Parts } from './environment.ts'
+import type { Parts } from './environment.ts'
 
 /** The manifests as the sources have them, and which workload each service is. Offline: no cluster is asked. */
 export interface Source {
@@ -34,8 +34,6 @@ export async function renderSource(
   const { kubernetes, apiVersions } = capabilitiesOf(plan.kubernetes)
   const { directory, namespace, profileName } = plan
   const input = { directory, namespace, kubernetes, apiVersions, invents: profileName !== 'production' }
-  // what renderers keep below the project is not the user's; a project that cannot be written keeps nothing
-  if (plan.sources.some((source) => typeof source !== 'string')) await ignoreOwnDirectory(plan, host).catch(() => undefined)
   const rendered = (await Promise.all(plan.sources.map((source) => rendererOf(tools, source).render(source, input, step)))).flat()
   checkNamespaces(rendered, plan.namespace)
   const syncedInto = plan.services.map(async (service) => [service.name, await directoriesOf(plan, service, host.files)] as const)

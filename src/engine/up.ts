@@ -22,15 +22,7 @@ import { servicePort } from '../render/references.ts'
 import { repositoryOf } from '../render/transforms/images.ts'
 import { withSecrets } from '../render/transforms/secrets.ts'
 import { providerOf } from '../toolbox.ts'
-import {
-  aloneWithCluster,
-  type EngineRun,
-  heldBy,
-  holdEnvironment,
-  ignoreOwnDirectory,
-  type Parts,
-  releaseEnvironment,
-} from './environment.ts'
+import { aloneWithCluster, type EngineRun, heldBy, holdEnvironment, type Parts, releaseEnvironment } from './environment.ts'
 import { MissingSources } from './missing.ts'
 import { programsOf } from './programs.ts'
 import { applyProfile, renderSource, type Source } from './render.ts'
@@ -310,7 +302,6 @@ export async function buildImage(plan: Plan, service: ServicePlan, run: EngineRu
   const list = imageFile(plan, built.reference)
   if (built.outcome === 'built' || !(await run.parts.host.files.exists(list)))
     await run.parts.host.files.writePrivate(list, JSON.stringify(files))
-  await ignoreOwnDirectory(plan, run.parts.host)
   return made
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { appendFile, lstat, mkdir, readdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { dirname, join, sep } from 'node:path'
 import { DevkitError, messageOf } from '../lib/errors.ts'
 
 /** What is at a path, without its content. */
@@ -41,7 +41,7 @@ export async function append(file: string, text: string): Promise<void> {
     await appendFile(file, text, { mode: 0o600 })
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+    await makePrivate(dirname(file))
     await appendFile(file, text, { mode: 0o600 })
   }
 }
@@ -69,7 +69,7 @@ export async function readJson<T>(file: string): Promise<T | undefined> {
 export async function writePrivate(file: string, text: string): Promise<void> {
   const part = `${file}.${randomUUID()}.part`
   try {
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+    await makePrivate(dirname(file))
     await writeFile(part, text, { mode: 0o600 })
     await rename(part, file)
   } catch (cause) {
@@ -77,6 +77,17 @@ export async function writePrivate(file: string, text: string): Promise<void> {
     await rm(part, { force: true }).catch(() => undefined)
     throw unwritable(dirname(file), cause)
   }
+}
+
+/** Makes a directory that is the user's alone. One below a project keeps itself out of version control. */
+export async function makePrivate(directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  const own = `${directory}${sep}`.lastIndexOf(`${sep}.devkit${sep}`)
+  if (own === -1) return
+  const rules = join(directory.slice(0, own), '.devkit', '.gitignore')
+  await writeFile(rules, '*\n', { flag: 'wx', mode: 0o600 }).catch((cause: unknown) => {
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause
+  })
 }
 
 /** The problem of a directory of devkit's own that cannot be written: CONFIG-202. */

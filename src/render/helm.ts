@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { cp, mkdir, mkdtemp, readdir, readFile, realpath, rm } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join, relative, resolve } from 'node:path'
 import type { HelmSource } from '../config/sources.ts'
@@ -36,7 +36,7 @@ export function helm(parts: PrintParts): Renderer<HelmSource> {
         .digest('hex')
         .slice(0, 16)
       const fetched = join(directory, '.devkit', 'charts', `${name}-${hash}`)
-      await mkdir(fetched, { recursive: true })
+      await files.makePrivate(fetched)
       if ((await files.namesIn(fetched)).length === 0)
         await print(fetching(name, repository, version, { to: fetched, directory, by: basename(chart) }), step)
       await cp(fetched, join(copy, 'charts'), { recursive: true })
