@@ -30,7 +30,8 @@ type Look = Pick<Step, 'signal'>
  * @throws as `preview`
  */
 export async function diffProfiles(a: Plan, b: Plan, parts: Pick<Parts, 'tools' | 'host'>, step: Look): Promise<Diff> {
-  const source = await renderSource(a, parts, step)
+  // production invents no values of its sources: the other has them, where both are the same
+  const source = await renderSource(a.profileName === 'production' ? b : a, parts, step)
   const before = await sideOf(a, source, parts, step)
   const after = await sideOf(b, source, parts, step)
   const keys = new Set([...before.objects.keys(), ...after.objects.keys()])
