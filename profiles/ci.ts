@@ -1,4 +1,4 @@
 import { defineProfile } from '../src/index.ts'
 
-/** A throw-away cluster: as `dev`, and asking for nothing that a busy runner may not have. */
-export default defineProfile({ extends: 'dev', requests: 0.1, supervise: false, writable: false })
+/** A throw-away cluster: as `dev`, asking for nothing that a busy runner may not have, and nothing that only a person needs. */
+export default defineProfile({ extends: 'dev', requests: 0.1, maxGraceSeconds: 2, supervise: false, writable: false })

@@ -1,4 +1,8 @@
 import { defineProfile } from '../src/index.ts'
 
-/** As `dev`; what a person adds to look closer goes over this one. */
-export default defineProfile({ extends: 'dev' })
+/** As `dev`, for looking closer: a program that stands at a breakpoint is not ended, and tools have the memory that they take. */
+export default defineProfile({
+  extends: 'dev',
+  memoryLimits: 'drop',
+  probes: { startup: 'drop', liveness: 'drop' },
+})

@@ -71,9 +71,10 @@ interface Place {
   readonly origins: Record<string, string>
 }
 
-/** `over` on `under`: names and values one by one; a list of rules is lengthened, one with the `name` of an earlier one takes its place. */
-function laid(under: unknown, over: unknown, place: Place): unknown {
-  if (over === undefined) return under
+/** What is said on `under`: names and values one by one; a list of rules is lengthened, one with the `name` of an earlier one takes its place. */
+function laid(under: unknown, said: unknown, place: Place): unknown {
+  if (said === undefined) return under
+  const over = typeof said === 'function' ? [said] : said
   const at = (name: string | number): Place => ({ ...place, path: place.path === '' ? `${name}` : `${place.path}.${name}` })
   if (isRecord(over)) {
     const below = isRecord(under) ? under : {}
@@ -88,11 +89,11 @@ function laid(under: unknown, over: unknown, place: Place): unknown {
   }
   const rules = isRules(under) ? [...under] : []
   for (const rule of over) {
-    const same =
-      isRecord(rule) && rule['name'] !== undefined ? rules.findIndex((one) => isRecord(one) && one['name'] === rule['name']) : -1
+    const name = nameIn(rule)
+    const same = rules.findIndex((one) => name !== undefined && nameIn(one) === name)
     const index = same === -1 ? rules.length : same
     rules[index] = rule
-    at(index).origins[at(index).path] = place.label
+    place.origins[at(name ?? index).path] = place.label
   }
   return rules
 }
@@ -100,4 +101,8 @@ function laid(under: unknown, over: unknown, place: Place): unknown {
 /** A list of rules, not of words. */
 function isRules(value: unknown): value is readonly unknown[] {
   return Array.isArray(value) && value.length > 0 && value.every((item) => isRecord(item) || typeof item === 'function')
+}
+
+function nameIn(rule: unknown): string | undefined {
+  return isRecord(rule) && typeof rule['name'] === 'string' ? rule['name'] : undefined
 }

@@ -72,7 +72,7 @@ export function transformInput(
   images: ReadonlyMap<string, string>,
   programs: ReadonlyMap<string, Program>,
 ): TransformInput {
-  const { isNamespaced } = capabilitiesOf(plan.kubernetes, manifests)
+  const { isNamespaced, isForeign } = capabilitiesOf(plan.kubernetes, manifests)
   return {
     namespace: plan.namespace,
     profile: plan.profile,
@@ -83,6 +83,9 @@ export function transformInput(
     writable: needsCopies(plan) ? new Map([...syncedInto].filter(([service]) => programs.has(service))) : new Map(),
     gated: 'kind' in plan.cluster.spec && !forbidsHostPath(plan, manifests),
     clusterScoped: (object) => !isNamespaced(object),
+    // a cluster that exists may have kinds of its own
+    isForeign: (object) => 'kind' in plan.cluster.spec && isForeign(object),
+    manifests,
   }
 }
 

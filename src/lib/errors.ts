@@ -50,6 +50,7 @@ export const problems = {
   'RENDER-105': { summary: 'a program that renders manifests is missing', exit: 1 },
   'RENDER-106': { summary: 'a program that renders manifests failed', exit: 2 },
   'RENDER-107': { summary: 'parameters of a template are wrong', exit: 2 },
+  'RENDER-109': { summary: 'a rule of the profile does not fit an object', exit: 2 },
   'SECRET-101': { summary: 'a secret has no value', exit: 2 },
   'SECRET-102': { summary: 'the value of a secret is not of its type', exit: 2 },
   'SECRET-103': { summary: 'a source of secrets cannot be read', exit: 2 },

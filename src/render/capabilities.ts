@@ -1,4 +1,5 @@
 import type { KubeObject, Manifest } from '../lib/objects.ts'
+import { groupOf } from '../lib/select.ts'
 
 /** What an API server serves: for what has to be known of it before there is one. */
 export interface Capabilities {
@@ -8,6 +9,8 @@ export interface Capabilities {
   readonly apiVersions: readonly string[]
   /** Whether a kind is built in: needs no CRD. */
   isBuiltIn(object: Pick<KubeObject, 'apiVersion' | 'kind'>): boolean
+  /** Whether a kind is of a group that Kubernetes has not, and no CRD brings it. */
+  isForeign(object: Pick<KubeObject, 'apiVersion' | 'kind'>): boolean
   /** Whether objects of a kind live in a namespace; of a kind that is not known what is likely. */
   isNamespaced(object: Pick<KubeObject, 'apiVersion' | 'kind'>): boolean
 }
@@ -59,6 +62,7 @@ const kinds: readonly Kind[] = Object.entries(builtIn).flatMap(([apiVersion, wor
     return { apiVersion, kind, namespaced: star === '', since: Number(since ?? 0) }
   }),
 )
+const ownGroups = new Set(kinds.map(groupOf))
 const clusterKinds = new Set(kinds.filter(({ namespaced }) => !namespaced).map(({ kind }) => kind))
 const namespacedKinds = new Set(kinds.filter(({ namespaced }) => namespaced).map(({ kind }) => kind))
 
@@ -76,6 +80,9 @@ export function capabilitiesOf(kubernetes: string = newestKubernetes, manifests:
     kubernetes,
     apiVersions: [...new Set(served.map(({ apiVersion }) => apiVersion)), ...known.keys()],
     isBuiltIn: ({ apiVersion, kind }) => known.has(`${apiVersion}/${kind}`),
+    // a group without a dot, such as `extensions`, was Kubernetes' own: what is gone is told, not left out
+    isForeign: ({ apiVersion, kind }) =>
+      !known.has(`${apiVersion}/${kind}`) && groupOf({ apiVersion }).includes('.') && !ownGroups.has(groupOf({ apiVersion })),
     isNamespaced: ({ apiVersion, kind }) =>
       known.get(`${apiVersion}/${kind}`)?.namespaced ??
       // another version of a kind lives where that kind lives; other kinds by how they are usually named

@@ -751,17 +751,17 @@ describe('on a cluster', () => {
   })
 
   test('a field that is fixed for life: APPLY-105, before the first write', async () => {
-    const pvc = (access: string): object => ({
+    const pvc = (volumeMode: string): object => ({
       apiVersion: 'v1',
       kind: 'PersistentVolumeClaim',
       metadata: { name: 'data' },
-      spec: { accessModes: [access], resources: { requests: { storage: '1Mi' } } },
+      spec: { accessModes: ['ReadWriteOnce'], volumeMode, resources: { requests: { storage: '1Mi' } } },
     })
-    expect((await rig.end(['up'], { cwd: changed({ 'k8s/data.yaml': manifestsOf(pvc('ReadWriteOnce')) }) })).problems).toEqual([])
+    expect((await rig.end(['up'], { cwd: changed({ 'k8s/data.yaml': manifestsOf(pvc('Filesystem')) }) })).problems).toEqual([])
     const before = live()
     await provoke(
       ['up'],
-      { cwd: changed({ 'k8s/data.yaml': manifestsOf(pvc('ReadWriteMany')) }) },
+      { cwd: changed({ 'k8s/data.yaml': manifestsOf(pvc('Block')) }) },
       {
         code: 'APPLY-105',
         exit: 1,

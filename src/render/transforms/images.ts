@@ -1,4 +1,41 @@
-import { type Manifest, podSpecOf } from '../../lib/objects.ts'
+import { eachContainer, type Manifest, podSpecOf, withPodSpec } from '../../lib/objects.ts'
+import type { Transform } from './rule.ts'
+
+/** Containers of an image, whole as written or without its tag, run another. */
+export function standIn(image: string, other: string): Transform {
+  return (object) =>
+    withPodSpec(object, (pod) =>
+      eachContainer(pod, (container) =>
+        container.image !== undefined && [container.image, repositoryOf(container.image)].includes(image)
+          ? { ...container, image: other }
+          : container,
+      ),
+    )
+}
+
+/** Containers run the images that were built for them. */
+export function builtImages(images: ReadonlyMap<string, string>): Transform {
+  return (object) =>
+    withPodSpec(object, (pod) =>
+      eachContainer(pod, (container) => {
+        const reference = container.image === undefined ? undefined : images.get(repositoryOf(container.image))
+        // the node has it: pulling it could only fail
+        return reference === undefined ? container : { ...container, image: reference, imagePullPolicy: 'IfNotPresent' }
+      }),
+    )
+}
+
+/** Pods without the Secrets of registries: all, or those whose images all are `built`. */
+export function withoutPullSecrets(built?: ReadonlyMap<string, string>): Transform {
+  const isBuilt = ({ image }: { readonly image?: string }): boolean =>
+    image !== undefined && built?.has(repositoryOf(image)) === true
+  return (object) =>
+    withPodSpec(object, (pod) => {
+      const { imagePullSecrets, ...rest } = pod
+      const isNeeded = built && ![...pod.containers, ...(pod.initContainers ?? [])].every(isBuilt)
+      return imagePullSecrets === undefined || isNeeded ? pod : rest
+    })
+}
 
 /** An image without its tag and digest. */
 export function repositoryOf(image: string): string {

@@ -5,44 +5,82 @@ import type { Transform } from './rule.ts'
 type Amounts = Readonly<Record<string, string | number>>
 
 interface Resources {
-  readonly requests?: Amounts
-  readonly limits?: Amounts
+  readonly requests?: Amounts | undefined
+  readonly limits?: Amounts | undefined
   readonly [field: string]: unknown
 }
 
-/** Containers without a limit of their CPU. */
-export const withoutCpuLimits: Transform = (object) =>
-  withPodSpec(object, (pod) =>
-    eachContainer(pod, (container) => {
-      const { limits, ...resources } = resourcesOf(container)
-      if (limits?.['cpu'] === undefined) return container
-      const { cpu, ...kept } = limits
-      // a limit alone is a request too
-      const requests = { cpu, ...resources.requests }
-      return { ...container, resources: { ...resources, requests, limits: kept } }
-    }),
-  )
+/** Containers without a limit of `resource`; what was a limit alone stays the request that Kubernetes makes of it. */
+export function withoutLimits(resource: 'cpu' | 'memory'): Transform {
+  return onResources(({ requests, limits, ...rest }) => {
+    const limit = limits?.[resource]
+    if (limit === undefined) return undefined
+    return { ...rest, requests: { [resource]: limit, ...requests }, limits: only(limits, (name) => name !== resource) }
+  })
+}
 
-/** Requests of CPU and memory times `share`. A limit without a request counts as one, as it does in Kubernetes. */
+/** Containers without what only special nodes have: devices and huge pages. */
+export const withoutDevices: Transform = onResources(({ requests, limits, ...rest }) => {
+  const isDevice = (name: string): boolean => name.includes('/') || name.startsWith('hugepages-')
+  if (!Object.keys({ ...requests, ...limits }).some(isDevice)) return undefined
+  return { ...rest, requests: only(requests, (name) => !isDevice(name)), limits: only(limits, (name) => !isDevice(name)) }
+})
+
+/** Requests of CPU, memory and disk times `share`; done twice, it is done twice. */
 export function shareOfRequests(share: number): Transform {
+  return onRequests((amount) => amount * share)
+}
+
+/** Requests that are no higher than these. */
+export function atMostRequests(most: Readonly<Record<string, string | undefined>>): Transform {
+  return onRequests((amount, name) => Math.min(amount, amountOf(most[name] ?? '') ?? amount))
+}
+
+/** Lays requests and limits over those of a container. */
+export function withResources(container: Container, over: Resources): Container {
+  const { requests, limits, ...rest } = resourcesOf(container)
+  return { ...container, resources: { ...rest, ...merged('requests', requests, over), ...merged('limits', limits, over) } }
+}
+
+function merged(field: 'requests' | 'limits', under: Amounts | undefined, over: Resources): Resources {
+  return under || over[field] ? { [field]: { ...under, ...over[field] } } : {}
+}
+
+/** Changes what containers ask for, where that can be had in parts. A limit without a request is one, as it is in Kubernetes. */
+function onRequests(change: (amount: number, resource: string) => number): Transform {
+  return onResources((resources) => {
+    const { requests, limits } = resources
+    const asked = { ...only(limits, isDivisible), ...requests }
+    const changed = Object.entries(asked).flatMap(([name, quantity]) => {
+      const before = isDivisible(name) ? amountOf(quantity) : undefined
+      const after = before === undefined ? undefined : change(before, name)
+      return after === undefined || after === before ? [] : [[name, quantityOf(after, name)] as const]
+    })
+    return changed.length === 0 ? undefined : { ...resources, requests: { ...asked, ...Object.fromEntries(changed) } }
+  })
+}
+
+/** Not devices and huge pages: their requests have to equal their limits. */
+function isDivisible(resource: string): boolean {
+  return ['cpu', 'memory', 'ephemeral-storage'].includes(resource)
+}
+
+/** Changes the resources of every container that has some; undefined leaves them. */
+function onResources(change: (resources: Resources) => Resources | undefined): Transform {
   return (object) =>
     withPodSpec(object, (pod) =>
       eachContainer(pod, (container) => {
-        const { requests, limits, ...rest } = resourcesOf(container)
-        const asked = Object.entries({ ...scalable(limits), ...requests })
-        if (asked.length === 0) return container
-        const scaled = asked.map(([name, quantity]) => {
-          const amount = name in scalable({ [name]: quantity }) ? amountOf(quantity) : undefined
-          return [name, amount === undefined ? quantity : quantityOf(amount * share, name)]
-        })
-        return { ...container, resources: { ...rest, ...(limits && { limits }), requests: Object.fromEntries(scaled) } }
+        const changed = change(resourcesOf(container))
+        if (!changed) return container
+        const { requests = {}, limits = {}, ...rest } = changed
+        const some = (amounts: Amounts): boolean => Object.keys(amounts).length > 0
+        return { ...container, resources: { ...rest, ...(some(requests) && { requests }), ...(some(limits) && { limits }) } }
       }),
     )
 }
 
-/** What can be had in parts: not devices and huge pages, whose requests have to equal their limits. */
-function scalable(amounts: Amounts = {}): Amounts {
-  return Object.fromEntries(Object.entries(amounts).filter(([name]) => ['cpu', 'memory', 'ephemeral-storage'].includes(name)))
+function only(amounts: Amounts | undefined, keep: (resource: string) => boolean): Amounts {
+  return Object.fromEntries(Object.entries(amounts ?? {}).filter(([name]) => keep(name)))
 }
 
 function resourcesOf(container: Container): Resources {

@@ -1,12 +1,14 @@
 import type { ServiceOverlay } from '../../config/profile-schema.ts'
 import { type Container, nameOf, withPodSpec } from '../../lib/objects.ts'
+import { withResources } from './resources.ts'
+import { withReplicas } from './rollout.ts'
 import type { Transform } from './rule.ts'
-import { withReplicas } from './scaling.ts'
+import { merged } from './strategic-merge.ts'
 import type { ServiceTarget } from './transforms.ts'
 
 /** What a profile says of one service, each for its workload or its container only. */
 export function overlayRules(
-  { replicas, command, args, env }: ServiceOverlay,
+  { replicas, command, args, env, envFrom, resources, securityContext }: ServiceOverlay,
   { workload, container: name }: ServiceTarget,
 ): readonly (readonly [name: string, apply: Transform])[] {
   const ofWorkload =
@@ -20,22 +22,36 @@ export function overlayRules(
         containers: pod.containers.map((container) => (container.name === name ? change(container) : container)),
       })),
     )
+  const rule = <Value>(word: string, value: Value | undefined, change: (value: Value) => Transform) =>
+    value === undefined ? [] : [[word, change(value)] as const]
   return [
-    ...(replicas === undefined ? [] : [['replicas', ofWorkload(withReplicas(replicas))] as const]),
-    ...(command ? [['command', ofContainer((container) => ({ ...container, command }))] as const] : []),
-    ...(args ? [['args', ofContainer((container) => ({ ...container, args }))] as const] : []),
-    ...Object.entries(env ?? {}).map(
-      ([variable, value]) => [`env.${variable}`, ofContainer((container) => withVariable(container, variable, value))] as const,
+    ...rule('replicas', replicas, (value) => ofWorkload(withReplicas(value))),
+    ...rule('command', command, (value) => ofContainer((container) => ({ ...container, command: value }))),
+    ...rule('args', args, (value) => ofContainer((container) => ({ ...container, args: value }))),
+    ...Object.entries(env ?? {}).flatMap(([variable, value]) =>
+      rule(`env.${variable}`, value, () => ofContainer((container) => withVariable(container, variable, value))),
+    ),
+    ...rule('envFrom', envFrom, (value) => ofContainer((container) => withSources(container, value))),
+    ...rule('resources', resources, (value) => ofContainer((container) => withResources(container, value))),
+    ...rule('securityContext', securityContext, (value) =>
+      ofContainer((container) => ({ ...container, securityContext: merged(container['securityContext'], value) })),
     ),
   ]
 }
 
-/** In the place of the variable of that name, else behind all others. */
-function withVariable(container: Container, name: string, value: string): Container {
+/** In the place of the variable of that name, else behind all others; null takes it out. */
+function withVariable(container: Container, name: string, value: string | null): Container {
   const variables = (container['env'] as readonly { readonly name: string }[] | undefined) ?? []
+  const others = variables.filter((one) => one.name !== name)
+  if (value === null) return others.length === variables.length ? container : { ...container, env: others }
   const set = { name, value }
-  const env = variables.some((one) => one.name === name)
-    ? variables.map((one) => (one.name === name ? set : one))
-    : [...variables, set]
+  const env = others.length === variables.length ? [...variables, set] : variables.map((one) => (one.name === name ? set : one))
   return { ...container, env }
+}
+
+/** Behind those that are there: of two that have a variable the later one counts. */
+function withSources(container: Container, sources: readonly object[]): Container {
+  const there = (container['envFrom'] as readonly object[] | undefined) ?? []
+  const known = new Set(there.map((source) => JSON.stringify(source)))
+  return { ...container, envFrom: [...there, ...sources.filter((source) => !known.has(JSON.stringify(source)))] }
 }

@@ -14,6 +14,8 @@ export function inputFor(profile: Profile, over: Partial<TransformInput> = {}): 
     writable: new Map(),
     gated: true,
     clusterScoped: ({ kind }) => kind === 'Namespace',
+    isForeign: ({ apiVersion }) => apiVersion.startsWith('monitoring.coreos.com/'),
+    manifests: [],
     ...over,
   }
 }

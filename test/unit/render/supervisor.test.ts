@@ -6,6 +6,7 @@ import type { Plan } from '../../../src/plan/plan.ts'
 import { commandOf, isGated, isSupervised, type Program } from '../../../src/render/transforms/supervisor.ts'
 import { supervisorScript } from '../../../src/render/transforms/supervisor-script.ts'
 import { transform } from '../../../src/render/transforms/transforms.ts'
+import { inputFor, manifestOf } from './rig.ts'
 
 const workload = (container: object): KubeObject => ({
   apiVersion: 'apps/v1',
@@ -25,16 +26,8 @@ const workload = (container: object): KubeObject => ({
 })
 
 function wrapped(container: object, { gated = true, programs = new Map([['web', program]]) } = {}): PodSpec {
-  const [manifest] = transform([{ object: workload(container), origin: { file: 'web.yaml', line: 1 } }], {
-    namespace: 'shop',
-    profile: { supervise: true },
-    images: new Map(),
-    services: new Map([['web', { workload: 'Deployment/web', container: 'web' }]]),
-    programs,
-    writable: new Map(),
-    gated,
-    clusterScoped: () => false,
-  })
+  const input = inputFor({ supervise: true }, { programs, gated })
+  const [manifest] = transform([manifestOf(workload(container))], input)
   const pod = manifest && podSpecOf(manifest.object)
   if (!pod) throw new Error('no pod')
   return pod

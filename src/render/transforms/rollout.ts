@@ -1,0 +1,69 @@
+import { type Container, eachContainer, type KubeObject, podSpecOf, withPodSpec } from '../../lib/objects.ts'
+import type { Transform } from './rule.ts'
+
+/** Deployments and StatefulSets with no more than `most` replicas. */
+export function atMostReplicas(most: number): Transform {
+  return (object) => ((replicasOf(object) ?? 0) > most ? withReplicas(most)(object) : object)
+}
+
+/** A Deployment or StatefulSet with so many replicas. */
+export function withReplicas(replicas: number): Transform {
+  return (object) => {
+    if (replicasOf(object) === undefined) return object
+    const spec = object['spec'] as { readonly replicas?: number }
+    return spec.replicas === replicas ? object : { ...object, spec: { ...spec, replicas } }
+  }
+}
+
+/** Undefined for kinds that devkit does not scale. */
+function replicasOf(object: KubeObject): number | undefined {
+  if (object.kind !== 'Deployment' && object.kind !== 'StatefulSet') return undefined
+  return (object['spec'] as { readonly replicas?: number }).replicas ?? 1
+}
+
+/** A Deployment of one pod that mounts one of these claims ends its pod before it starts the next: two would write the same files. */
+export function recreatedWith(claims: ReadonlySet<string>): Transform {
+  interface Volume {
+    readonly persistentVolumeClaim?: { readonly claimName?: string }
+  }
+  return (object) => {
+    if (object.kind !== 'Deployment' || (replicasOf(object) ?? 0) > 1) return object
+    const volumes = (podSpecOf(object)?.['volumes'] ?? []) as readonly Volume[]
+    if (!volumes.some(({ persistentVolumeClaim }) => claims.has(persistentVolumeClaim?.claimName ?? ''))) return object
+    const spec = object['spec'] as { readonly strategy?: { readonly type?: string } }
+    return spec.strategy?.type === 'Recreate' ? object : { ...object, spec: { ...spec, strategy: { type: 'Recreate' } } }
+  }
+}
+
+/**
+ * Pods that get at most so many seconds to end, and hooks that only sleep, for a load balancer, are gone. StatefulSets have data to write,
+ * and a hook that does something has its reason: both keep their time.
+ */
+export function atMostGrace(seconds: number): Transform {
+  return (object) => {
+    if (object.kind === 'StatefulSet') return object
+    return withPodSpec(object, (pod) => {
+      const awake = eachContainer(pod, withoutSleep)
+      const hooked = [...awake.containers, ...(awake.initContainers ?? [])].some(
+        ({ lifecycle }) => (lifecycle as Lifecycle)?.preStop,
+      )
+      // 30 where nothing is said: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination
+      const grace = (pod['terminationGracePeriodSeconds'] as number | undefined) ?? 30
+      if (hooked) return pod
+      return grace <= seconds ? awake : { ...awake, terminationGracePeriodSeconds: seconds }
+    })
+  }
+}
+
+type Lifecycle =
+  | { readonly preStop?: { readonly sleep?: object; readonly exec?: { readonly command?: readonly string[] } } }
+  | undefined
+
+function withoutSleep(container: Container): Container {
+  const lifecycle = container['lifecycle'] as Lifecycle
+  const { preStop, ...others } = lifecycle ?? {}
+  const words = preStop?.exec?.command?.join(' ') ?? ''
+  if (!preStop?.sleep && !/^((\/bin\/)?(ba)?sh -c )?(\/bin\/)?sleep [\d.]+s?$/.test(words)) return container
+  const { lifecycle: _, ...rest } = container
+  return { ...rest, name: container.name, ...(Object.keys(others).length > 0 && { lifecycle: others }) }
+}
