@@ -46,6 +46,7 @@ export class Upkeep {
   readonly #scope: Scope
   readonly #follower: Follower
   readonly #problems: Problems
+  readonly #told = new Set<string>()
   #plan: Plan
   /** The images to run, by repository: what was built or found last. */
   readonly #images = new Map<string, Image>()
@@ -221,6 +222,7 @@ export class Upkeep {
           if (old) this.#track(old.close())
         },
         synced: (service) => this.#follower.synced(service, run.signal),
+        told: this.#told,
       })
       if (!this.#complete && Object.keys(running.urls).length === 0)
         this.#run.bus.emit({ type: 'action', do: 'none', reason: 'watching' })

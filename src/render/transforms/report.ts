@@ -1,6 +1,6 @@
 import type { Origins } from '../../config/profile.ts'
 import { type Difference, differences } from '../../lib/difference.ts'
-import type { Manifest } from '../../lib/objects.ts'
+import { type Manifest, nameOf } from '../../lib/objects.ts'
 import { LeftOut, type Rule } from './rule.ts'
 import { follow, rulesOf, type TransformInput } from './transforms.ts'
 
@@ -13,7 +13,14 @@ export interface Change extends Difference {
 /** What became of one manifest. */
 export type Report =
   | { readonly outcome: 'kept'; readonly manifest: Manifest; readonly changes: readonly Change[] }
-  | { readonly outcome: 'left out'; readonly manifest: Manifest; readonly rule: string; readonly reason: string }
+  | LeftOutReport
+
+interface LeftOutReport {
+  readonly outcome: 'left out'
+  readonly manifest: Manifest
+  readonly rule: string
+  readonly reason: string
+}
 
 /**
  * What the transforms do to each manifest, field by field, with the rule that did it: in the order of the rules, so that a field that two
@@ -23,16 +30,27 @@ export function* report(manifests: readonly Manifest[], input: TransformInput, o
   const rules = rulesOf(input)
   for (const manifest of manifests) {
     const changes: Change[] = []
-    let last: Rule | undefined
-    const made = follow(manifest.object, rules, (rule, before, after) => {
-      last = rule
-      if (after instanceof LeftOut) return
-      changes.push(...differences(before, after).map((difference) => ({ ...difference, rule: nameOfRule(rule, origins) })))
+    let left: LeftOutReport | undefined
+    follow(manifest.object, rules, (rule, before, after) => {
+      const name = nameOfRule(rule, origins)
+      if (after instanceof LeftOut) left = { outcome: 'left out', manifest, rule: name, reason: after.reason }
+      else changes.push(...differences(before, after).map((difference) => ({ ...difference, rule: name })))
     })
-    yield made instanceof LeftOut
-      ? { outcome: 'left out', manifest, rule: last ? nameOfRule(last, origins) : '', reason: made.reason }
-      : { outcome: 'kept', manifest, changes }
+    yield left ?? { outcome: 'kept', manifest, changes }
   }
+}
+
+/** What is left out and why, a line for each rule and reason. */
+export function leftOut(manifests: readonly Manifest[], input: TransformInput, origins: Origins): readonly string[] {
+  const rules = rulesOf(input)
+  const names = new Map<string, string[]>()
+  for (const { object } of manifests)
+    follow(object, rules, (rule, _, after) => {
+      if (!(after instanceof LeftOut)) return
+      const why = `${after.reason} (${nameOfRule(rule, origins)})`
+      names.set(why, [...(names.get(why) ?? []), nameOf(object)])
+    })
+  return [...names].map(([why, left]) => `${left.join(', ')} left out: ${why}`)
 }
 
 function nameOfRule({ by, path }: Rule, origins: Origins): string {

@@ -72,3 +72,18 @@ test('devkit render works where no engine is, and says on stderr what it could n
   const production = await devkitIn(directory, 'render', '-p', 'production')
   expect({ ...production, stdout: /devkit/.test(production.stdout) }).toEqual({ code: 0, stdout: false, stderr: '' })
 })
+
+test('devkit render says on stderr what the profile leaves out, and why', async () => {
+  project()
+  const monitor = 'apiVersion: monitoring.coreos.com/v1\nkind: ServiceMonitor\nmetadata: { name: web }\n'
+  const scaler = 'apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: { name: web }\n'
+  writeFileSync(join(directory, 'k8s/more.yaml'), `${monitor}---\n${scaler}`)
+  const dev = await devkitIn(directory, 'render')
+  expect(dev.stderr).toContain(
+    'ServiceMonitor/web left out: a new cluster has no kind ServiceMonitor of monitoring.coreos.com (dev (shipped): foreignKinds)\n',
+  )
+  expect(dev.stderr).toContain('HorizontalPodAutoscaler/web left out: there is one pod of each (dev (shipped): skip.')
+  expect(dev.stdout).not.toMatch(/ServiceMonitor|HorizontalPodAutoscaler/)
+  const production = await devkitIn(directory, 'render', '-p', 'production')
+  expect(production).toMatchObject({ stderr: '', stdout: expect.stringMatching(/ServiceMonitor[\s\S]*HorizontalPodAutoscaler/) })
+})

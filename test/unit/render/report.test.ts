@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { report } from '../../../src/render/transforms/report.ts'
+import type { Manifest } from '../../../src/lib/objects.ts'
+import { leftOut, report } from '../../../src/render/transforms/report.ts'
 import { deployment, inputFor, manifestOf } from './rig.ts'
 
 test('every field that is not as its source has it is told with the rule that acted', () => {
@@ -37,4 +38,22 @@ test('a profile that says nothing changes the namespace only', () => {
   const [told] = report([manifestOf({ ...rest, metadata: { name: 'web' } } as never)], inputFor({}), {})
   expect(metadata.namespace).toBe('shop')
   expect(told).toMatchObject({ changes: [{ rule: 'devkit: namespace', path: 'metadata.namespace', after: 'shop' }] })
+})
+
+test('what is left out is told with its reason, once for all that one rule leaves out', () => {
+  const named = (kind: string, name: string): Manifest =>
+    manifestOf({ apiVersion: 'x/v1', kind, metadata: { name, namespace: 'shop' } })
+  const manifests = [named('Job', 'one'), named('Job', 'two'), manifestOf(deployment()), named('Thing', 'three')]
+  const input = inputFor({ skip: { Job: 'not here', Thing: true } })
+  const origins = { 'skip.Job': 'dev (shipped)', 'skip.Thing': 'dev' }
+  expect(leftOut(manifests, input, origins)).toEqual([
+    'Job/one, Job/two left out: not here (dev (shipped): skip.Job)',
+    'Thing/three left out: the profile leaves it out (dev: skip.Thing)',
+  ])
+  expect([...report(manifests, input, origins)][0]).toEqual({
+    outcome: 'left out',
+    manifest: manifests[0],
+    rule: 'dev (shipped): skip.Job',
+    reason: 'not here',
+  })
 })
