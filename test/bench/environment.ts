@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Run } from '../e2e/tools/devkit.ts'
-import type { Row } from './figures.ts'
+import type { Row, Target } from './figures.ts'
 import { holds, type Reader, type Seen } from './reader.ts'
 import { type Stand, say } from './stand.ts'
 import { differences, treeHere, treeThere } from './tree.ts'
@@ -25,6 +25,9 @@ export interface SyncOptions {
   readonly moreFiles: number
   readonly transport: 'node' | 'exec'
 }
+
+/** Rows by the words that they are asked for by, each with what measures it. */
+export type Rows = Readonly<Record<string, (bench: Bench) => Promise<void>>>
 
 /** Where an environment is. */
 export interface Place {
@@ -50,10 +53,11 @@ export class Bench {
   readonly #namespace: string
   readonly #node: string
   readonly #page: string | undefined
+  readonly #asked: readonly string[]
   #run: Run | undefined
   #saves = 0
 
-  constructor(stand: Stand, { n, transport }: Pick<SyncOptions, 'n' | 'transport'>, { directory, namespace, node, page }: Place) {
+  constructor(stand: Stand, { n, transport, rows }: SyncOptions, { directory, namespace, node, page }: Place) {
     this.stand = stand
     this.n = n
     this.transport = transport
@@ -61,19 +65,34 @@ export class Bench {
     this.#namespace = namespace
     this.#node = node
     this.#page = page
+    this.#asked = rows
     this.reader = stand.reader(node)
   }
 
-  /** Runs `watch` until the work is done. */
-  async watching(args: readonly string[], work: () => Promise<void>): Promise<void> {
+  /** Measures those rows that were asked for. One that fails is wrong, and does not hide the others. */
+  async measure(rows: Rows): Promise<void> {
+    for (const [id, measure] of Object.entries(rows)) {
+      if (!this.#asked.includes(id)) continue
+      const began = Date.now()
+      try {
+        await measure(this)
+      } catch (thrown) {
+        this.stand.signal.throwIfAborted()
+        for (const event of this.#run?.events.slice(-12) ?? []) say(JSON.stringify(event).slice(0, 300))
+        say(String((thrown as Error).stack))
+        this.wrong.push(`${id}: ${String(thrown)}`)
+      }
+      say(`${id}: ${Math.round((Date.now() - began) / 1000)} s`)
+    }
+  }
+
+  /** The same under a running `watch`; in the end both sides are compared. */
+  async watching(rows: Rows, ...args: readonly string[]): Promise<void> {
+    if (!Object.keys(rows).some((id) => this.#asked.includes(id))) return
     await using run = await this.watch(args)
     this.#run = run
-    try {
-      await work()
-    } catch (thrown) {
-      for (const event of run.events.slice(-12)) say(JSON.stringify(event).slice(0, 300))
-      throw thrown
-    }
+    await this.measure(rows)
+    await this.compare()
     this.#run = undefined
     run.kill('SIGINT')
     await run.exited
@@ -105,10 +124,11 @@ export class Bench {
     this.wrong.push(...wrong.slice(0, 20))
   }
 
-  /** Puts a row into the table. */
-  add(row: Row): void {
+  /** Puts a row into the table. Its target is the node stream's; the exec stream may take twice as long, or what `throughApi` allows. */
+  add({ throughApi, ...row }: Row & { readonly throughApi?: Target }): void {
     say(`${row.what}: ${row.values.length} measured`)
-    this.rows.push(row)
+    const target = this.transport === 'exec' ? (throughApi ?? twiceAsLong(row)) : row.target
+    this.rows.push(target === undefined ? row : { ...row, target })
   }
 
   /** The `watch` that runs. */
@@ -185,6 +205,11 @@ export class Bench {
   kubectl(...args: readonly string[]): string {
     return this.stand.kubectl(this.#node, this.#namespace, ...args)
   }
+}
+
+function twiceAsLong({ unit, target }: Row): Target | undefined {
+  const factor = { ms: 2, 'MB/s': 0.5 }[unit as string] ?? 1
+  return target && Object.fromEntries(Object.entries(target).map(([name, bound]) => [name, bound * factor]))
 }
 
 /** The page, undefined when nobody serves it. */

@@ -33,6 +33,8 @@ export interface Stand extends AsyncDisposable {
   /** kubectl in a node. */
   kubectl(node: string, namespace: string, ...args: readonly string[]): string
   reader(node: string): Reader
+  /** Ends when the stand does. */
+  own<T extends AsyncDisposable>(one: T): T
   /** The cluster of that name goes when the stand does. */
   ownCluster(name: string): void
 }
@@ -106,10 +108,13 @@ export async function openStand(signal: AbortSignal): Promise<Stand> {
       projects.add(config.project)
       writeFileSync(join(directory, 'devkit.config.json'), `${JSON.stringify(config, undefined, 2)}\n`)
     },
+    own: (one) => {
+      open.add(one)
+      return one
+    },
     start: (directory, ...args) => {
       signal.throwIfAborted()
-      const run = devkit(packed.bin, args, { cwd: directory, env })
-      open.add(run)
+      const run = stand.own(devkit(packed.bin, args, { cwd: directory, env }))
       void run.exited.then(() => open.delete(run))
       return run
     },
@@ -127,11 +132,7 @@ export async function openStand(signal: AbortSignal): Promise<Stand> {
     docker: (...args) => call(settings.tools.docker, args),
     kubectl: (node, namespace, ...args) =>
       stand.docker('exec', node, 'kubectl', '--kubeconfig=/etc/kubernetes/admin.conf', '-n', namespace, ...args),
-    reader: (node) => {
-      const reader = openReader(settings.tools.docker, programs, node)
-      open.add(reader)
-      return reader
-    },
+    reader: (node) => stand.own(openReader(settings.tools.docker, programs, node)),
     ownCluster: (name) => {
       clusters.add(name)
       // what a run that was killed has left would be measured as well

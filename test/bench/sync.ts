@@ -1,31 +1,36 @@
-import { Bench, type Place, type SyncOptions } from './environment.ts'
+import { join } from 'node:path'
+import type { UserConfig } from '../../src/config/schema.ts'
+import { startRegistryFor } from '../e2e/tools/registry.ts'
+import { Bench, type Place, type Rows, type SyncOptions } from './environment.ts'
 import type { Row } from './figures.ts'
 import { api, rebuild, replaced, restart } from './rows/faults.ts'
 import { branch, byRename, fillFiles, idle, inPlace, many, saves, served, starts } from './rows/saves.ts'
 import { big, container, directories, kinds, torn } from './rows/whole.ts'
 import { projectOf, type Stand, say } from './stand.ts'
 
+const save = { p50: 20, p95: 50 }
+/** Rows that one `watch` of the project as it is can measure. */
+const ofOneWatch: Rows = {
+  save: (bench) => saves(bench, 'save', 'one save of 4 KB → readable in the container', inPlace, save),
+  rename: (bench) => saves(bench, 'rename', 'the same by write-to-temp and rename', byRename, save),
+  served,
+  many,
+  branch,
+  torn,
+  kinds,
+  directories,
+  container,
+  big,
+  rebuild,
+  pod: (bench) => replaced(bench, 'pod'),
+  crash: (bench) => replaced(bench, 'crash'),
+}
+const ofReplicas: Rows = {
+  replicas: (bench) => saves(bench, 'replicas', 'the same with 3 replicas, all of them', inPlace, { p95: 80 }, 3),
+}
+
 /** Rows that can be chosen, in the order in which they are measured. */
-export const syncRows: readonly string[] = [
-  'start',
-  'idle',
-  'save',
-  'rename',
-  'served',
-  'many',
-  'branch',
-  'torn',
-  'kinds',
-  'directories',
-  'container',
-  'big',
-  'rebuild',
-  'pod',
-  'crash',
-  'replicas',
-  'restart',
-  'api',
-]
+export const syncRows: readonly string[] = ['start', 'idle', ...Object.keys({ ...ofOneWatch, ...ofReplicas }), 'restart', 'api']
 
 const project = projectOf('sync')
 /** Name of the cluster, and of its context. */
@@ -37,88 +42,63 @@ export async function sync(
   stand: Stand,
   options: SyncOptions,
 ): Promise<{ readonly rows: readonly Row[]; readonly wrong: readonly string[] }> {
-  const { moreFiles, transport } = options
-  // an image built anew could only reach a cluster that exists through a registry
-  const asked = (row: string): boolean => options.rows.includes(row) && !(row === 'rebuild' && transport === 'exec')
+  const { moreFiles } = options
   say(`the flagship with ${moreFiles} files more …`)
   stand.ownCluster(cluster)
   const large: Place = { directory: stand.copyFlagship('more', moreFiles), namespace: project, node }
   fillFiles(large.directory)
-  const page = await bringUp(stand, options, large)
+  const spec = await makeCluster(stand, options, large)
+  const page = await bringUp(stand, spec, large)
   const bench = new Bench(stand, options, { ...large, page })
-  const write = (variant: Variant): void => configure(stand, large.directory, transport, variant)
-  if (asked('start')) await starts(bench, `start of watch, with ${moreFiles} files more`, { most: 2500 })
-  if (options.rows.some((row) => !['start', 'replicas', 'restart'].includes(row))) {
-    await bench.watching([], async () => {
-      if (asked('idle')) await idle(bench, `idle, with ${moreFiles} files more`, 140)
-      if (asked('save')) await saves(bench, 'save', 'one save of 4 KB → readable in the container', inPlace, { p50: 20, p95: 50 })
-      if (asked('rename')) await saves(bench, 'rename', 'the same by write-to-temp and rename', byRename, { p50: 20, p95: 50 })
-      if (asked('served')) await served(bench)
-      if (asked('many')) await many(bench)
-      if (asked('branch')) await branch(bench)
-      if (asked('torn')) await torn(bench)
-      if (asked('kinds')) await kinds(bench)
-      if (asked('directories')) await directories(bench)
-      if (asked('container')) await container(bench)
-      if (asked('big')) await big(bench)
-      if (asked('rebuild')) await rebuild(bench)
-      if (asked('pod')) await replaced(bench, 'pod')
-      if (asked('crash')) await replaced(bench, 'crash')
-      await bench.compare()
-    })
-  }
-  if (asked('replicas')) {
-    write({ replicas: 3 })
-    await bench.watching([], async () => {
-      await saves(bench, 'replicas', 'the same with 3 replicas, all of them', inPlace, { p95: 80 }, 3)
-      await bench.compare()
-    })
-  }
-  if (asked('restart')) {
-    write({ restart: true })
-    await bench.watching([], async () => {
-      await restart(bench)
-      await bench.compare()
-    })
-  }
+  const write = (variant: Variant): void => configure(stand, large.directory, spec, variant)
+  await bench.measure({ start: () => starts(bench, `start of watch, with ${moreFiles} files more`, { most: 2500 }) })
+  await bench.watching({ idle: () => idle(bench, `idle, with ${moreFiles} files more`, 140), ...ofOneWatch })
+  write({ replicas: 3 })
+  await bench.watching(ofReplicas)
+  write({ restart: true })
+  await bench.watching({ restart })
   // last: controllers that lose their lease over it start anew, and are slow for a while
-  if (asked('api')) {
-    write({})
-    await bench.watching([], async () => {
-      await api(bench)
-      await bench.compare()
-    })
-  }
-  const rows = [...bench.rows]
-  if (asked('start') || asked('idle')) {
-    const plain: Place = { directory: stand.copyFlagship('plain', 0), namespace: `${project}-plain`, node }
-    await bringUp(stand, options, plain, '--env', 'plain')
-    const small = new Bench(stand, options, plain)
-    if (asked('start')) await starts(small, 'start of watch on an environment that is up', { most: 1500 }, ['--env', 'plain'])
-    if (asked('idle')) await small.watching(['--env', 'plain'], () => idle(small, 'idle', 120))
-    rows.push(...small.rows)
-  }
-  return { rows, wrong: bench.wrong }
+  write({})
+  await bench.watching({ api })
+  if (!options.rows.some((row) => row === 'start' || row === 'idle')) return bench
+  const plain: Place = { directory: stand.copyFlagship('plain', 0), namespace: `${project}-plain`, node }
+  const args = ['--env', 'plain']
+  configure(stand, plain.directory, spec, {})
+  await bringUp(stand, spec, plain, ...args)
+  const small = new Bench(stand, options, plain)
+  await small.measure({ start: () => starts(small, 'start of watch on an environment that is up', { most: 1500 }, args) })
+  await small.watching({ idle: () => idle(small, 'idle', 120) }, ...args)
+  return { rows: [...bench.rows, ...small.rows], wrong: [...bench.wrong, ...small.wrong] }
+}
+
+/** How a config names its cluster; undefined: a cluster of its own. */
+type ClusterSpec = UserConfig['cluster']
+
+/** Makes the cluster. For the API's stream it is then as somebody else's, who has a registry. */
+async function makeCluster(stand: Stand, { transport }: SyncOptions, { directory }: Place): Promise<ClusterSpec> {
+  configure(stand, directory, undefined, {})
+  await stand.end(directory, 'up')
+  if (transport === 'node') return undefined
+  const registry = stand.own(await startRegistryFor(node, stand.docker, join(stand.scratch, 'registry'), stand.scratch))
+  const spec = { existing: { context: cluster, registry: registry.address } }
+  configure(stand, directory, spec, {})
+  return spec
 }
 
 /** Brings the project up; resolves with where its page is, undefined where devkit says it itself. */
 async function bringUp(
   stand: Stand,
-  { transport }: SyncOptions,
-  place: Place,
+  spec: ClusterSpec,
+  { directory, namespace }: Place,
   ...flags: readonly string[]
 ): Promise<string | undefined> {
-  // its own cluster first: so the node has the images, which no registry of the lab could give it
-  configure(stand, place.directory, 'node', {})
-  await stand.end(place.directory, 'up', ...flags)
-  if (transport === 'node') return undefined
-  configure(stand, place.directory, 'exec', {})
-  await stand.end(place.directory, 'up', ...flags)
+  await stand.end(directory, 'up', ...flags)
+  if (spec === undefined) return undefined
   const overrides = JSON.stringify({ spec: { ports: [{ port: 80, targetPort: 8000 }] } })
-  const kubectl = (...args: readonly string[]): string => stand.kubectl(place.node, place.namespace, ...args)
+  const kubectl = (...args: readonly string[]): string => stand.kubectl(node, namespace, ...args)
   kubectl('expose', 'deployment', 'web', '--name=bench-page', '--type=NodePort', `--overrides=${overrides}`)
   const port = kubectl('get', 'service', 'bench-page', '-o', 'jsonpath={.spec.ports[0].nodePort}')
-  const address = stand.docker('inspect', '-f', '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}', place.node).trim()
+  const address = stand.docker('inspect', '-f', '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}', node).trim()
   return `http://${address}:${port}`
 }
 
@@ -129,10 +109,10 @@ interface Variant {
   readonly restart?: boolean
 }
 
-function configure(stand: Stand, directory: string, transport: SyncOptions['transport'], { replicas, restart }: Variant): void {
+function configure(stand: Stand, directory: string, spec: ClusterSpec, { replicas, restart }: Variant): void {
   stand.writeConfig(directory, (config) => {
     config.project = project
-    if (transport === 'exec') config.cluster = { existing: { context: cluster } }
+    if (spec !== undefined) config.cluster = spec
     const web = config.services?.['web']
     const dev = config.profiles?.['dev']
     const overlay = dev?.services?.['web']

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { app, deployment, imageOf, manifestsOf, serviceOf } from './tools/app.ts'
-import { type Registry, startRegistry } from './tools/registry.ts'
+import { type Registry, startRegistryFor } from './tools/registry.ts'
 import { useRig } from './tools/rig.ts'
 
 // A cluster that somebody else made, with a namespace and an object of theirs in it, and a registry that it pulls from.
@@ -12,7 +12,6 @@ const project = 't-existing'
 const rig = useRig(project, app({ project }))
 const context = `kind-${rig.cluster}`
 let registry: Registry
-let pulled: Registry
 let kubeconfig: string
 let before: string
 
@@ -39,22 +38,10 @@ beforeAll(async () => {
   rig.kubectl('create', 'namespace', project)
   rig.kubectl('create', 'configmap', 'theirs', '--from-literal=kept=yes')
 
-  // one store, two doors: the engine pushes to this machine, the node pulls from its gateway
-  const data = join(rig.scratch, 'registry')
-  const gateway = rig.docker('network', 'inspect', 'kind', '-f', '{{range .IPAM.Config}}{{.Gateway}} {{end}}')
-  const address = gateway.split(/\s+/).find((one) => /^\d+\.\d+\.\d+\.\d+$/.test(one))
-  if (address === undefined) throw new Error(`no gateway in ${gateway}`)
-  registry = await startRegistry('127.0.0.1', data, rig.scratch)
-  pulled = await startRegistry(address, data, rig.scratch)
-  const hosts = `/etc/containerd/certs.d/${registry.address}`
-  rig.docker('exec', rig.node, 'mkdir', '-p', hosts)
-  rig.docker('exec', rig.node, 'sh', '-c', `printf '[host."http://%s"]\\n' "$1" > "$2/hosts.toml"`, 'sh', pulled.address, hosts)
+  registry = await startRegistryFor(rig.node, rig.docker, join(rig.scratch, 'registry'), rig.scratch)
   rig.write('devkit.config.json', config({ context, registry: registry.address }))
 })
-afterAll(async () => {
-  await registry?.[Symbol.asyncDispose]()
-  await pulled?.[Symbol.asyncDispose]()
-})
+afterAll(() => registry?.[Symbol.asyncDispose]())
 
 test('up pushes the image, applies into the namespace that is there, and names no URL', async () => {
   const { code, problems, events } = await rig.end(['up'])

@@ -62,7 +62,7 @@ export async function kinds(bench: Bench): Promise<void> {
     )
   }
   const results: Record<'mode' | 'twin' | 'link', number[]> = { mode: [], twin: [], link: [] }
-  for (let round = 0; round < 5; round++) {
+  for (let round = 0; round < bench.n; round++) {
     const [first, second] = [`${round} first\n`, `${round} other\n`]
     await put([holds(`${target}/${path}`, first)], () => writeFileSync(bench.at(path), first))
     for (const mode of [0o755, 0o644])
@@ -97,7 +97,7 @@ export async function kinds(bench: Bench): Promise<void> {
 export async function directories(bench: Bench): Promise<void> {
   const pids = await bench.pids()
   const gone: number[] = []
-  for (let round = 0; round < 5; round++)
+  for (let round = 0; round < bench.n / 2; round++)
     for (const way of ['removed', 'renamed']) {
       const [name, other] = [`bench/dir-${round}-${way}`, `bench/dir-${round}-other`]
       mkdirSync(bench.at(`${name}/deep`), { recursive: true })
@@ -174,7 +174,7 @@ export async function big(bench: Bench): Promise<void> {
   const block = randomBytes(10_000_000)
   const speed: number[] = []
   const growth: number[] = []
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < bench.n; round++) {
     const path = 'bench/big.bin'
     const waiting = join(bench.directory, 'big.bin')
     rmSync(waiting, { force: true })

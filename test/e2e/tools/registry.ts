@@ -51,6 +51,33 @@ export async function startRegistry(host: string, data: string, mark: string): P
   }
 }
 
+/**
+ * A registry that a kind node pulls from: one store with two doors. The engine of this machine pushes to the loopback address, which images are
+ * named by; the node reaches the same at its gateway. `docker` runs the docker program.
+ */
+export async function startRegistryFor(
+  node: string,
+  docker: (...args: readonly string[]) => string,
+  data: string,
+  mark: string,
+): Promise<Registry> {
+  const gateways = docker('network', 'inspect', 'kind', '-f', '{{range .IPAM.Config}}{{.Gateway}} {{end}}')
+  const gateway = gateways.split(/\s+/).find((one) => /^\d+\.\d+\.\d+\.\d+$/.test(one))
+  if (gateway === undefined) throw new Error(`no gateway in ${gateways}`)
+  const pushed = await startRegistry('127.0.0.1', data, mark)
+  const pulled = await startRegistry(gateway, data, mark)
+  const hosts = `/etc/containerd/certs.d/${pushed.address}`
+  const script = `mkdir -p "$2" && printf '[host."http://%s"]\\n' "$1" > "$2/hosts.toml"`
+  docker('exec', node, 'sh', '-c', script, 'sh', pulled.address, hosts)
+  return {
+    ...pushed,
+    [Symbol.asyncDispose]: async () => {
+      await pushed[Symbol.asyncDispose]()
+      await pulled[Symbol.asyncDispose]()
+    },
+  }
+}
+
 /** Debian's program, unpacked into the lab's cache beside the system: installing it would start it. */
 function registryProgram(): string {
   const cache = join(placesOf(process.env).cache, 'test-tools')
