@@ -222,8 +222,11 @@ describe.each<['node' | 'exec', Sort]>([
 
   test('tell reaches a reader of a FIFO, and says when there is none', async () => {
     look('mkfifo "$R"/app/fifo')
+    const began = performance.now()
     expect(await session.tell(container, '/app/fifo', 'anybody?')).toBe(false)
     expect(await session.tell(container, '/app/no-fifo', 'anybody?')).toBe(false)
+    // whatever is saved meanwhile waits for it
+    expect(performance.now() - began).toBeLessThan(900)
     const reader = rig.reader(container, '/app/fifo')
     await reader.opened
     expect(await session.tell(container, '/app/fifo', 'it’s $HOME')).toBe(true)
