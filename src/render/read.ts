@@ -45,16 +45,15 @@ export function invalid(file: string, line: number, message: string): DevkitErro
 }
 
 /** The object of a document, or those of a `List`. A `ConfigMapList` says for its items what they are. */
-function* objectsOf({ value, line, lineAt }: YamlDocument, file: string): Generator<[unknown, Origin]> {
+function objectsOf({ value, line, lineAt }: YamlDocument, file: string): readonly (readonly [unknown, Origin])[] {
   const { apiVersion, kind, items } = value as { apiVersion?: unknown; kind?: unknown; items?: unknown }
-  if (typeof kind !== 'string' || !kind.endsWith('List') || !Array.isArray(items)) return yield [value, { file, line, lineAt }]
+  if (typeof kind !== 'string' || !kind.endsWith('List') || !Array.isArray(items)) return [[value, { file, line, lineAt }]]
   const said = kind === 'List' ? {} : { apiVersion, kind: kind.slice(0, -'List'.length) }
-  for (const [index, item] of items.entries()) {
+  return items.map((item: unknown, index) => {
     const path = ['items', index]
-    const inItem: YamlDocument['lineAt'] = (keys) => lineAt([...path, ...keys])
     const object = typeof item === 'object' && item !== null && !Array.isArray(item) ? { ...said, ...item } : item
-    yield* objectsOf({ value: object, line: lineAt(path) ?? line, lineAt: inItem, inexact: undefined }, file)
-  }
+    return [object, { file, line: lineAt(path) ?? line, lineAt: (keys) => lineAt([...path, ...keys]) }]
+  })
 }
 
 function checkObject(value: unknown, origin: Origin): KubeObject | DevkitError {
