@@ -1,25 +1,56 @@
-/** Writes the JSON Schemas of what devkit prints for programs. Part of `npm run build`; a test holds the committed files equal to it. */
-import { writeFileSync } from 'node:fs'
+/**
+ * Writes the JSON Schemas of the config and of what devkit prints for programs, and the part of docs/config.md that says the same to people.
+ * Part of `npm run build`; tests hold the committed files equal to it.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { toJsonSchema } from '@valibot/to-json-schema'
+import type * as v from 'valibot'
+import { configSchema } from '../src/config/schema.ts'
 import { diffSchema } from '../src/events/diff.ts'
 import { eventSchema } from '../src/events/event.ts'
 import { statusSchema } from '../src/events/status.ts'
+import { configTables } from './config-tables.ts'
 
 const schemas = {
+  'config.json': { schema: configSchema, title: 'A devkit config: devkit.config.json, .yaml, or what a program exports' },
   'events.json': { schema: eventSchema, title: 'One line of `devkit … --json`' },
   'diff.json': { schema: diffSchema, title: 'The document of `devkit diff --json`' },
   'status.json': { schema: statusSchema, title: 'The document of `devkit status --json`' },
+}
+
+/** As people write it: what has a default may be left out. Functions are for programs only, so nothing is said of them. */
+function jsonSchemaOf(schema: v.GenericSchema) {
+  return toJsonSchema(schema, {
+    typeMode: 'input',
+    errorMode: 'ignore',
+    overrideSchema: ({ valibotSchema, jsonSchema }) => {
+      const { key } = valibotSchema as { readonly key?: { readonly options?: string[] } }
+      return typeof key === 'object' && key.options ? { ...jsonSchema, propertyNames: { enum: key.options } } : undefined
+    },
+  })
 }
 
 /** File name → its text. */
 export function schemaFiles(): ReadonlyMap<string, string> {
   return new Map(
     Object.entries(schemas).map(([file, { schema, title }]) => {
-      const { $schema, ...rest } = toJsonSchema(schema)
+      const { $schema, ...rest } = jsonSchemaOf(schema)
       return [file, `${JSON.stringify({ $schema, title, ...rest }, null, 2)}\n`]
     }),
   )
 }
 
-if (import.meta.main) for (const [file, text] of schemaFiles()) writeFileSync(join(import.meta.dirname, file), text)
+const page = join(import.meta.dirname, '../docs/config.md')
+const mark = '<!-- From here on made from the schema: npm run build -->\n'
+
+/** docs/config.md as it has to be: what people wrote, and below the mark what the schema says. */
+export function configPage(): string {
+  const [written = ''] = readFileSync(page, 'utf8').split(mark)
+  return written + mark + configTables(jsonSchemaOf(configSchema))
+}
+
+if (import.meta.main) {
+  for (const [file, text] of schemaFiles()) writeFileSync(join(import.meta.dirname, file), text)
+  writeFileSync(page, configPage())
+}

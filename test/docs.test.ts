@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
+import { configPage } from '../schema/write.ts'
 import { helpText, verbs } from '../src/cli/command-line.ts'
 import { problems } from '../src/lib/errors.ts'
 
@@ -21,6 +22,10 @@ test('docs/problems.md is the table of the code', () => {
   )
   const wanted = `# Problems\n\nEvery problem that devkit reports, by its code. The message says what happened here and the hint what to do next. Codes never change meaning.\n\n| Code | Meaning | Exit code |\n|---|---|---|\n${rows.join('\n')}\n`
   expect(read('docs/problems.md')).toBe(wanted)
+})
+
+test('docs/config.md says what the schema of the config says (npm run build writes it)', () => {
+  expect(read('docs/config.md')).toBe(configPage())
 })
 
 /** First cells of a page's table, below a heading. */

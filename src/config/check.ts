@@ -137,35 +137,33 @@ function isObject(value: unknown): value is object {
 interface Schema {
   readonly type: string
   readonly wrapped?: Schema
-  readonly getter?: (input: unknown) => Schema
   readonly entries?: Readonly<Record<string, Schema>>
   readonly value?: Schema
   readonly item?: Schema
   readonly options?: readonly unknown[]
 }
 
-/** The schema of a path, the first where a union has several. */
+/** The schema of a path, the first where there are several. */
 function schemaAt(path: Path): Schema | undefined {
   let schema: Schema | undefined = configSchema as unknown as Schema
   for (const key of path)
-    schema = [...leaves(schema, path)].map((one) => one.entries?.[key] ?? one.value ?? one.item).find((one) => one !== undefined)
+    schema = [...leaves(schema)].map((one) => one.entries?.[key] ?? one.value ?? one.item).find((one) => one !== undefined)
   return schema
 }
 
 /** The names that the schema knows at a path. */
 function knownNames(path: Path): readonly string[] {
-  return [...leaves(schemaAt(path), path)].flatMap(({ entries }) => Object.keys(entries ?? {}))
+  return [...leaves(schemaAt(path))].flatMap(({ entries }) => Object.keys(entries ?? {}))
 }
 
 /** The words that a value may be. */
 function choicesIn(schema: Schema | undefined): readonly string[] {
-  return [...leaves(schema, [])].flatMap(({ type, options }) => (type === 'picklist' ? (options as readonly string[]) : []))
+  return [...leaves(schema)].flatMap(({ type, options }) => (type === 'picklist' ? (options as readonly string[]) : []))
 }
 
-/** A schema without what wraps it: the variants of a union one by one. Which variant a lazy one is, the names of the path tell. */
-function* leaves(schema: Schema | undefined, path: Path): Generator<Schema> {
-  const inner = schema?.wrapped ?? schema?.getter?.(Object.fromEntries(path.map((key) => [key, undefined])))
-  if (inner) yield* leaves(inner, path)
-  else if (schema?.type === 'union') for (const option of schema.options as readonly Schema[]) yield* leaves(option, path)
+/** A schema without what wraps it: the variants of a union one by one. */
+function* leaves(schema: Schema | undefined): Generator<Schema> {
+  if (schema?.wrapped) yield* leaves(schema.wrapped)
+  else if (schema?.type === 'union') for (const option of schema.options as readonly Schema[]) yield* leaves(option)
   else if (schema) yield schema
 }

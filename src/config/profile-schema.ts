@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import type { KubeObject } from '../lib/objects.ts'
 import { selectorPattern } from '../lib/select.ts'
 import { secretsSchema } from './secrets.ts'
-import { count, described, names, text, texts } from './words.ts'
+import { count, described, names, oneOf, text, texts } from './words.ts'
 
 const drop = v.optional(v.picklist(['keep', 'drop']))
 const share = v.pipe(v.number(), v.minValue(0, 'from 0 to 1'), v.maxValue(1, 'from 0 to 1'))
@@ -47,8 +47,8 @@ const probeTiming = v.strictObject({
     v.optional(v.pipe(count, v.minValue(1, '1 or more'))),
   ),
 })
-/** Not a union: one that fits no variant is told what is wrong with the variant that was meant. */
-const probe = v.lazy((input) => (typeof input === 'string' ? v.picklist(['drop']) : probeTiming))
+const noProbe = v.picklist(['drop'])
+const probe = oneOf([noProbe, probeTiming], (input) => (typeof input === 'string' ? noProbe : probeTiming))
 
 const scheduling = v.strictObject({
   affinity: described('`prefer`: what is required becomes what is preferred.', v.optional(v.picklist(['keep', 'prefer']))),
@@ -68,8 +68,7 @@ const selectorFields = v.strictObject({
   group: v.optional(v.string()),
   labels: v.optional(names),
 })
-/** Not a union, for the same reason. */
-const objectSelector = v.lazy((input) => (typeof input === 'string' ? selector : selectorFields))
+const objectSelector = oneOf([selector, selectorFields], (input) => (typeof input === 'string' ? selector : selectorFields))
 
 const operation = v.strictObject({
   op: v.picklist(['add', 'remove', 'replace', 'move', 'copy', 'test']),

@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { profileSchema } from './profile-schema.ts'
 import { secretsSchema } from './secrets.ts'
 import { sourceSpec } from './sources.ts'
-import { described, label, names, portNumber, text, texts } from './words.ts'
+import { described, has, label, names, oneOf, portNumber, text, texts } from './words.ts'
 
 /**
  * The whole config language: types, checks, the JSON Schema and docs/config.md are made from it. `UserConfig` is what people write, `Config`
@@ -30,10 +30,7 @@ const ownCluster = v.strictObject({
 const existingCluster = v.strictObject({
   existing: described('A cluster that somebody else made: devkit only puts its objects into it.', existingSpec),
 })
-/** Not a union: one that fits no variant is told what is wrong with the variant that was meant, not with all. */
-const clusterSpec = v.lazy((input) =>
-  typeof input === 'object' && input !== null && 'existing' in input ? existingCluster : ownCluster,
-)
+const clusterSpec = oneOf([ownCluster, existingCluster], (input) => (has(input, 'existing') ? existingCluster : ownCluster))
 
 const buildSpec = v.strictObject({
   context: described('Directory that the build may read, relative to the config file.', text),

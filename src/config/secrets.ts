@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { described, text } from './words.ts'
+import { described, has, oneOf, text } from './words.ts'
 
 /** As Kubernetes takes it for a key of a Secret. https://kubernetes.io/docs/concepts/configuration/secret/#restriction-names-data */
 const key = v.pipe(v.string(), v.regex(/^[-._a-zA-Z0-9]{1,253}$/, 'letters, digits, dashes, dots and underscores'))
@@ -21,10 +21,7 @@ const environmentSource = v.strictObject({
     }),
   ),
 })
-/** Not a union: one that fits no variant is told what is wrong with the variant that was meant, not with all. */
-const source = v.lazy((input) =>
-  typeof input === 'object' && input !== null && 'environment' in input ? environmentSource : dotenvSource,
-)
+const source = oneOf([dotenvSource, environmentSource], (input) => (has(input, 'environment') ? environmentSource : dotenvSource))
 
 const valueType = v.picklist(['string', 'number', 'boolean', 'url', 'json', 'pem', 'base64', 'file'])
 
@@ -41,8 +38,7 @@ const keySpec = v.strictObject({
   optional: described('Whether the Secret may lack the key; default: no.', v.optional(v.boolean())),
 })
 
-/** Not a union, for the same reason. */
-const keyWord = v.lazy((input) => (typeof input === 'string' ? valueType : keySpec))
+const keyWord = oneOf([valueType, keySpec], (input) => (typeof input === 'string' ? valueType : keySpec))
 
 const secretSpec = v.strictObject({
   from: described(

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { described, text, texts } from './words.ts'
+import { described, oneOf, text, texts } from './words.ts'
 
 /** The sources of production manifests: a text, or an object whose first name says what it is. Every path is relative to the config file. */
 
@@ -52,8 +52,7 @@ const commandSource = v.strictObject({
 const variants = { kustomize: kustomizeSource, helm: helmSource, template: templateSource, command: commandSource }
 const anySource = v.union([text, ...Object.values(variants)], 'a path, or one of kustomize, helm, template and command')
 
-/** Not a union alone: one that is wrong is told what is wrong with the variant that was meant, not with all. */
-export const sourceSpec = v.lazy((input) => {
+export const sourceSpec = oneOf([text, ...Object.values(variants)], (input) => {
   if (typeof input === 'string') return text
   const names = typeof input === 'object' && input !== null ? Object.keys(input) : []
   const name = names.find((key): key is keyof typeof variants => Object.hasOwn(variants, key))

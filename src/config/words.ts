@@ -7,6 +7,22 @@ export function described<const Schema extends v.GenericSchema, const Text exten
   return v.pipe(schema, v.description<v.InferOutput<Schema>, Text>(text))
 }
 
+/**
+ * One of several schemas, the one that a value is meant for: a value that fits none is told what is wrong with that one. A union would tell what
+ * is wrong with all.
+ */
+export function oneOf<const Options extends v.GenericSchema[]>(
+  options: Options,
+  choose: (input: unknown) => v.GenericSchema,
+): v.UnionSchema<Options, undefined> {
+  return { ...v.union(options), '~run': (dataset, config) => choose(dataset.value)['~run'](dataset, config) as never }
+}
+
+/** Whether a value is an object with such a name. */
+export function has(input: unknown, name: string): boolean {
+  return typeof input === 'object' && input !== null && name in input
+}
+
 /** A DNS label, as namespaces and cluster names need it. https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names */
 export const label = (longest: number) =>
   v.pipe(
