@@ -8,7 +8,7 @@ import type { Program } from '../render/transforms/supervisor.ts'
 import { type TransformInput, transform } from '../render/transforms/transforms.ts'
 import type { Parts } from './environment.ts'
 import { programsOf } from './programs.ts'
-import { leftOutOf, renderSource, type Source, transformInput } from './render.ts'
+import { remarksOf, renderSource, type Source, transformInput } from './render.ts'
 import { shownSecrets } from './secrets.ts'
 import { buildRequest, builtServices, targetOf } from './up.ts'
 
@@ -18,8 +18,8 @@ export interface Preview {
   /** What they are made from, and what the transforms go by. */
   readonly source: Source
   readonly input: TransformInput
-  /** What the profile leaves out and why, a line each. */
-  readonly leftOut: readonly string[]
+  /** What is left out and why, and what of the profile fits nothing, a line each. */
+  readonly remarks: readonly string[]
   /** What could not be told, a line each. */
   readonly notes: readonly string[]
 }
@@ -60,7 +60,7 @@ export async function preview(
   const references = new Map([...images].map(([repository, { reference }]) => [repository, reference]))
   const input = transformInput(plan, source, references, programs)
   const manifests = withSecrets(transform(source.manifests, input), await shownSecrets(plan, parts), plan.namespace)
-  return { manifests, source, input, leftOut: leftOutOf(plan, source), notes }
+  return { manifests, source, input, remarks: remarksOf(plan, source), notes }
 }
 
 /** Those of the images that the engine has; undefined when no engine can be asked. */

@@ -6,7 +6,7 @@ import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { capabilitiesOf } from '../render/capabilities.ts'
 import { checkNamespaces, serviceTargets } from '../render/references.ts'
 import type { Input } from '../render/renderer.ts'
-import { leftOut } from '../render/transforms/report.ts'
+import { remarks } from '../render/transforms/report.ts'
 import type { Program } from '../render/transforms/supervisor.ts'
 import { type ServiceTarget, type TransformInput, transform } from '../render/transforms/transforms.ts'
 import { plainTarget } from '../sync/mapping.ts'
@@ -66,9 +66,9 @@ export function applyProfile(
   return transform(source.manifests, transformInput(plan, source, images, programs))
 }
 
-/** What the profile leaves out and why, a line for each reason. */
-export function leftOutOf(plan: Plan, source: Source): readonly string[] {
-  return leftOut(source.manifests, transformInput(plan, source, new Map(), new Map()), plan.profileOrigins)
+/** What people should know of the profile's work, a line each. */
+export function remarksOf(plan: Plan, source: Source): readonly string[] {
+  return remarks(source.manifests, transformInput(plan, source, new Map(), new Map()), plan.profileOrigins)
 }
 
 /** What the transforms go by; `report` tells what they do with it. */

@@ -25,7 +25,7 @@ import { providerOf } from '../toolbox.ts'
 import { aloneWithCluster, type EngineRun, heldBy, holdEnvironment, type Parts, releaseEnvironment } from './environment.ts'
 import { MissingSources } from './missing.ts'
 import { programsOf } from './programs.ts'
-import { applyProfile, leftOutOf, renderSource, type Source } from './render.ts'
+import { applyProfile, remarksOf, renderSource, type Source } from './render.ts'
 import { contentsOf, valuesOf } from './secrets.ts'
 import { runStep } from './step.ts'
 
@@ -56,7 +56,7 @@ export interface UpOptions {
   readonly attach?: (running: Running) => void
   /** A service counts as ready when this has resolved too: its containers hold the working tree. */
   readonly synced?: (service: string) => Promise<void>
-  /** What was said of left out objects, so that it is not said again. */
+  /** What was said of the profile, so that it is not said again. */
   readonly told?: Set<string>
 }
 
@@ -70,7 +70,7 @@ export async function up(plan: Plan, run: EngineRun, scope: Scope, options: UpOp
   const { reuse, told = new Set() } = options
   const { parts, signal } = run
   const source = await renderSource(plan, parts, { signal })
-  for (const reason of leftOutOf(plan, source)) {
+  for (const reason of remarksOf(plan, source)) {
     if (!told.has(reason)) run.bus.emit({ type: 'action', do: 'none', reason })
     told.add(reason)
   }

@@ -1,6 +1,10 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as v from 'valibot'
 import { expect, test } from 'vitest'
 import { resolveProfile } from '../../src/config/profile.ts'
-import type { Profile } from '../../src/config/profile-schema.ts'
+import { type Profile, profileSchema } from '../../src/config/profile-schema.ts'
+import { language } from '../../src/render/transforms/transforms.ts'
 
 const shipped = { dev: { maxReplicas: 1, requests: 0.5 }, ci: { extends: 'dev', requests: 0.1 } }
 
@@ -50,4 +54,14 @@ test('what does not exist and what extends itself is told', () => {
   expect(() => resolveProfile('a', {}, { a: { extends: 'a' } })).toThrow('a → a')
   // the shipped one of the same name is what it lies over anyway
   expect(resolveProfile('dev', shipped, { dev: { extends: 'dev' } }).profile).toEqual({ maxReplicas: 1, requests: 0.5 })
+})
+
+const page = readFileSync(join(import.meta.dirname, '../../docs/profiles.md'), 'utf8')
+
+test('docs/profiles.md has every word in the order of its work, and its example is a config’s', () => {
+  const words = [...page.matchAll(/^\| (`\w+`(?:, `\w+`)*) \| [a-z]/gm)].flatMap(([, cell = '']) => cell.match(/\w+/g) ?? [])
+  expect(words.filter((word) => !['production', 'dev', 'ci', 'debug'].includes(word))).toEqual(Object.keys(language))
+  const [, example = ''] = /^```ts\n(profiles: [\s\S]*?)^```/m.exec(page) ?? []
+  const { profiles } = new Function(`return { ${example} }`)() as { profiles: Readonly<Record<string, unknown>> }
+  for (const profile of Object.values(profiles)) expect(v.safeParse(profileSchema, profile).issues).toBe(undefined)
 })

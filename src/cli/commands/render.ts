@@ -12,11 +12,11 @@ export async function renderVerb(io: Io, flags: GlobalFlags & { readonly out?: s
   const { plan } = await loadPlan(io, flags, 'render')
   const { stringify } = await import('yaml')
   const parts = await openParts(io, 'render')
-  const { manifests, leftOut, notes } =
+  const { manifests, remarks, notes } =
     plan.profileName === 'production'
-      ? { ...(await renderSource(plan, parts, io)), leftOut: [], notes: [] }
+      ? { ...(await renderSource(plan, parts, io)), remarks: [], notes: [] }
       : await preview(plan, parts, io)
-  if (flags.quiet !== true) for (const note of [...leftOut, ...notes]) io.stderr.write(`${note}\n`)
+  if (flags.quiet !== true) for (const note of [...remarks, ...notes]) io.stderr.write(`${note}\n`)
   const objects = manifests.map(({ object }) => object)
   const text = (object: KubeObject): string => stringify(object, { lineWidth: 0, aliasDuplicateObjects: false })
   if (flags.out !== undefined) {

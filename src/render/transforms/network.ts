@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { KubeObject } from '../../lib/objects.ts'
 import type { Transform } from './rule.ts'
 
@@ -24,7 +25,9 @@ export function withHost(from: string, to: string): Transform {
   return (object) => {
     const change = Object.hasOwn(changes, object.kind) ? changes[object.kind] : undefined
     const spec = object['spec'] as Spec | undefined
-    return change && spec ? { ...object, spec: change(spec) } : object
+    if (!change || !spec) return object
+    const changed = change(spec)
+    return isDeepStrictEqual(changed, spec) ? object : { ...object, spec: changed }
   }
 }
 

@@ -40,21 +40,34 @@ export function* report(manifests: readonly Manifest[], input: TransformInput, o
   }
 }
 
-/** What is left out and why, a line for each rule and reason. */
-export function leftOut(manifests: readonly Manifest[], input: TransformInput, origins: Origins): readonly string[] {
+/** Words that name what they are for: one that fits nothing is most likely misspelt. */
+const aimed = /^(skip|skipContainers|images|hosts|patches)\./
+
+/** What people should know of a profile's work: what is left out and why, a line for each rule and reason, and rules of their own that fit nothing. */
+export function remarks(manifests: readonly Manifest[], input: TransformInput, origins: Origins): readonly string[] {
   const rules = rulesOf(input)
-  const names = new Map<string, string[]>()
+  const acted = new Set<Rule>()
+  const left = new Map<string, string[]>()
   for (const { object } of manifests)
     follow(object, rules, (rule, _, after) => {
+      acted.add(rule)
       if (!(after instanceof LeftOut)) return
       const why = `${after.reason} (${nameOfRule(rule, origins)})`
-      names.set(why, [...(names.get(why) ?? []), nameOf(object)])
+      left.set(why, [...(left.get(why) ?? []), nameOf(object)])
     })
-  return [...names].map(([why, left]) => `${left.join(', ')} left out: ${why}`)
+  const idle = rules.filter(
+    (rule) => !acted.has(rule) && aimed.test(rule.path) && !originOf(rule.path, origins).endsWith(' (shipped)'),
+  )
+  return [
+    ...[...left].map(([why, names]) => `${names.join(', ')} left out: ${why}`),
+    ...idle.map((rule) => `${nameOfRule(rule, origins)} fits nothing in the manifests`),
+  ]
 }
 
 function nameOfRule({ by, path }: Rule, origins: Origins): string {
-  if (by === 'devkit') return `devkit: ${path}`
-  const said = origins[path] ?? Object.entries(origins).find(([below]) => below.startsWith(`${path}.`))?.[1]
-  return `${said ?? 'profile'}: ${path}`
+  return by === 'devkit' ? `devkit: ${path}` : `${originOf(path, origins)}: ${path}`
+}
+
+function originOf(path: string, origins: Origins): string {
+  return origins[path] ?? Object.entries(origins).find(([below]) => below.startsWith(`${path}.`))?.[1] ?? 'profile'
 }

@@ -102,7 +102,7 @@ type Word<Value> = (value: Value, input: TransformInput) => Transform | Parts
 type Said = Omit<Profile, 'extends' | 'secrets' | 'supervise' | 'writable'>
 
 /** The words of a profile, in the order of their work. One of the schema that is not here does not compile. */
-const language: { readonly [Key in keyof Said]-?: Word<NonNullable<Said[Key]>> } = {
+export const language: { readonly [Key in keyof Said]-?: Word<NonNullable<Said[Key]>> } = {
   skip: each(skipped),
   foreignKinds: (value, { isForeign }) => (value === 'skip' ? withoutForeign(isForeign) : []),
   skipContainers: each(withoutContainers),

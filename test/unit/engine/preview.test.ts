@@ -78,7 +78,7 @@ test('devkit render says on stderr what the profile leaves out, and why', async 
   const monitor = 'apiVersion: monitoring.coreos.com/v1\nkind: ServiceMonitor\nmetadata: { name: web }\n'
   const scaler = 'apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: { name: web }\n'
   writeFileSync(join(directory, 'k8s/more.yaml'), `${monitor}---\n${scaler}`)
-  const dev = await devkitIn(directory, 'render')
+  const dev = await devkitIn(directory, 'render', '-p', 'dev')
   expect(dev.stderr).toContain(
     'ServiceMonitor/web left out: a new cluster has no kind ServiceMonitor of monitoring.coreos.com (dev (shipped): foreignKinds)\n',
   )

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Manifest } from '../../../src/lib/objects.ts'
-import { leftOut, report } from '../../../src/render/transforms/report.ts'
+import { remarks, report } from '../../../src/render/transforms/report.ts'
 import { deployment, inputFor, manifestOf } from './rig.ts'
 
 test('every field that is not as its source has it is told with the rule that acted', () => {
@@ -46,7 +46,7 @@ test('what is left out is told with its reason, once for all that one rule leave
   const manifests = [named('Job', 'one'), named('Job', 'two'), manifestOf(deployment()), named('Thing', 'three')]
   const input = inputFor({ skip: { Job: 'not here', Thing: true } })
   const origins = { 'skip.Job': 'dev (shipped)', 'skip.Thing': 'dev' }
-  expect(leftOut(manifests, input, origins)).toEqual([
+  expect(remarks(manifests, input, origins)).toEqual([
     'Job/one, Job/two left out: not here (dev (shipped): skip.Job)',
     'Thing/three left out: the profile leaves it out (dev: skip.Thing)',
   ])
@@ -56,4 +56,34 @@ test('what is left out is told with its reason, once for all that one rule leave
     rule: 'dev (shipped): skip.Job',
     reason: 'not here',
   })
+})
+
+test('a rule of one’s own that fits nothing is told; one that ships, or that names nothing, is not', () => {
+  const profile = {
+    skip: { 'Jbo/seed': true, PodDisruptionBudget: 'one of each' },
+    images: { 'x/web': 'y/web', postgress: 'z' },
+    hosts: { 'shop.example.com': 'shop.localhost' },
+    patches: [{ name: 'workers', select: 'ConfigMap/limits', merge: { data: {} } }],
+    maxReplicas: 1,
+    storageClasses: { gp3: 'standard' },
+  }
+  const origins = {
+    'skip.PodDisruptionBudget': 'dev (shipped)',
+    'skip.Jbo/seed': 'dev',
+    'images.postgress': 'dev',
+    'hosts.shop.example.com': 'dev',
+    'patches.workers': 'dev',
+  }
+  const ingress = {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'Ingress',
+    metadata: { name: 'web', namespace: 'shop' },
+    spec: { rules: [{ host: 'shop.example.org' }] },
+  }
+  expect(remarks([manifestOf(deployment()), manifestOf(ingress)], inputFor(profile), origins)).toEqual([
+    'dev: skip.Jbo/seed fits nothing in the manifests',
+    'dev: images.postgress fits nothing in the manifests',
+    'dev: hosts.shop.example.com fits nothing in the manifests',
+    'dev: patches.workers fits nothing in the manifests',
+  ])
 })
