@@ -4,11 +4,14 @@ import { join } from 'node:path'
 import { Ajv } from 'ajv'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { beyond, budgetOf } from '../../../src/engine/budget.ts'
-import { diffProfiles } from '../../../src/engine/diff.ts'
+import { diffLive, diffProfiles } from '../../../src/engine/diff.ts'
 import type { Diff, FieldDiff } from '../../../src/events/diff.ts'
+import type { Kube } from '../../../src/kube/kube.ts'
+import { ApiFailure } from '../../../src/kube/kube.ts'
+import type { KubeObject } from '../../../src/lib/objects.ts'
 import type { Plan } from '../../../src/plan/plan.ts'
 import { manifestsOf } from '../../e2e/tools/app.ts'
-import { devkitIn, partsWith, planIn, writeApp } from './rig.ts'
+import { devkitIn, devkitOn, partsWith, planIn, writeApp } from './rig.ts'
 
 let directory: string
 beforeEach(() => {
@@ -109,6 +112,85 @@ test('Secrets: who named them, which keys, no value of either side', async () =>
   expect(JSON.stringify(found)).not.toContain('sentinel')
 })
 
+/** What differs from a cluster in that state, with those objects in it. A server's defaults are what its `apply` adds. */
+function live(state: string, objects: readonly KubeObject[] = [], wanted = planIn(directory, {})): Promise<Diff> {
+  const parts = partsWith(true)
+  const kube: Pick<Kube, 'untilReady' | 'get' | 'apply'> & AsyncDisposable = {
+    untilReady: async () => undefined,
+    get: async ({ kind, name }) => objects.find((object) => object.kind === kind && object.metadata.name === name),
+    apply: async (object, _signal, options) => {
+      expect(options).toEqual({ dryRun: true, force: true })
+      const there = objects.find(({ kind, metadata }) => kind === object.kind && metadata.name === object.metadata.name)
+      if (object.kind === 'Service') throw new ApiFailure(422, 'Invalid', 'spec.clusterIP: field is immutable')
+      return { ...there, ...object, metadata: { ...object.metadata, resourceVersion: '2', uid: 'u' }, status: { ready: false } }
+    },
+    [Symbol.asyncDispose]: async () => undefined,
+  }
+  const find = async () => ({ state, cluster: { kubeconfig: 'x', nodes: [] } })
+  const with_ = { ...parts, tools: { ...parts.tools, provider: { kind: { find } } }, openKube: async () => kube }
+  return diffLive(wanted, with_ as never, { signal: new AbortController().signal, say: () => undefined })
+}
+
+test.each(['absent', 'making'])('a cluster that is %s has nothing live: all would be added', async (state) => {
+  writeApp(directory)
+  expect(await live(state)).toEqual({
+    before: 'live',
+    after: 'local',
+    objects: ['Deployment/web', 'Service/web'].map((object) => expect.objectContaining({ object, is: 'added', fields: [] })),
+    notes: [`the cluster is ${state}: nothing is live`],
+  })
+})
+
+test('a cluster that is stopped cannot be asked', async () => {
+  writeApp(directory)
+  await expect(live('stopped')).rejects.toMatchObject({ code: 'CLUSTER-104', message: expect.stringContaining('stopped') })
+})
+
+test('live: what an apply would change, what left the manifests, and no value of a Secret', async () => {
+  writeApp(directory)
+  writeFileSync(join(directory, '.env'), 'A=sentinel-1\n')
+  const plan = planIn(directory, {}, { secrets: { web: { keys: { A: 'string', B: { generate: 9 } } } } })
+  const labels = { 'devkit.dev/project': 'shop', 'devkit.dev/env': 'default' }
+  const of = (apiVersion: string, kind: string, name: string, rest: object): KubeObject => ({
+    apiVersion,
+    kind,
+    metadata: { name, namespace: 'shop', labels, uid: 'u', resourceVersion: '1', managedFields: [] },
+    ...rest,
+  })
+  const refs = [
+    { apiVersion: 'v1', kind: 'ConfigMap', name: 'gone' },
+    { apiVersion: 'v1', kind: 'Service', name: 'devkit-web-http' },
+    { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web', namespace: 'shop' },
+  ]
+  const found = await live(
+    'running',
+    [
+      of('v1', 'Secret', 'web', { type: 'Opaque', data: { A: 'c2VudGluZWwtMg==', B: 'a2VwdA==' } }),
+      of('v1', 'Service', 'web', { spec: { selector: { app: 'other' }, clusterIP: '10.0.0.1', ports: [] } }),
+      of('v1', 'ConfigMap', 'devkit-inventory', { data: { objects: JSON.stringify(refs) } }),
+    ],
+    plan,
+  )
+  expect(found.objects).toEqual([
+    expect.objectContaining({ object: 'Deployment/web', is: 'added' }),
+    expect.objectContaining({
+      object: 'Service/web',
+      is: 'changed',
+      fields: [
+        { path: 'spec.selector.app', before: 'other', after: 'web' },
+        { path: 'spec.ports[80]', after: { name: 'http', port: 80, targetPort: 'http' } },
+      ],
+    }),
+    expect.objectContaining({
+      object: 'Secret/web',
+      is: 'changed',
+      fields: [{ path: 'data.A', before: '***', after: '***' }],
+    }),
+    { object: 'ConfigMap/gone', is: 'removed', reason: 'left the manifests', fields: [] },
+  ])
+  expect(JSON.stringify(found)).not.toMatch(/c2VudGluZWw|sentinel/)
+})
+
 test('a budget allows what it names, as it is; what devkit does by itself is none of it', () => {
   const field = (path: string, after: unknown, rule: string): FieldDiff => ({ path, before: 1, after, rule })
   const object = { object: 'Deployment/web', file: 'k8s/web.yaml', line: 1, is: 'changed' as const }
@@ -158,6 +240,16 @@ test('devkit diff production dev: a document of its schema, a budget in a file, 
   expect(failed.stderr).toContain('drift.yaml: 1 of what it allows no longer differs')
   writeFileSync(join(directory, 'drift.yaml'), 'objects: [')
   expect(await run('--check', 'drift.yaml')).toMatchObject({ code: 2, stderr: expect.stringContaining('cannot be read') })
+})
+
+test('colours on a terminal, unless they are not wanted', async () => {
+  writeApp(directory)
+  const terminal = { directory, isTTY: true }
+  const drawn = (await devkitOn(terminal, 'diff', 'production', 'dev')).stdout
+  expect(drawn).toContain('\u001b[32m+ metadata.namespace: "shop"\u001b[39m  \u001b[2mdevkit: namespace')
+  expect((await devkitOn(terminal, 'diff', 'production', 'dev', '--no-color')).stdout).toBe(
+    (await devkitIn(directory, 'diff', 'production', 'dev')).stdout,
+  )
 })
 
 test.each([

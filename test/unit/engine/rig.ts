@@ -72,12 +72,18 @@ export function partsWith(shell: boolean | 'none' | undefined): Parts {
 }
 
 /** Runs `devkit …` in a directory, on a machine whose engine does not answer. */
-export async function devkitIn(directory: string, ...argv: string[]) {
+export function devkitIn(directory: string, ...argv: string[]) {
+  return devkitOn({ directory, isTTY: false }, ...argv)
+}
+
+/** The same, on a terminal or not. */
+export async function devkitOn({ directory, isTTY }: { readonly directory: string; readonly isTTY: boolean }, ...argv: string[]) {
   const settings = join(directory, '.devkit/machine.json')
   mkdirSync(dirname(settings), { recursive: true })
   writeFileSync(settings, JSON.stringify({ engine: `unix://${join(directory, 'nobody.sock')}` }))
   const said = { stdout: '', stderr: '' }
   const into = (stream: keyof typeof said) => ({
+    isTTY,
     write: (text: string): void => {
       said[stream] += text
     },
