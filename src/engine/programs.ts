@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Host } from '../host/host.ts'
+import { repositoryOf } from '../lib/image.ts'
 import type { Plan } from '../plan/plan.ts'
-import { repositoryOf } from '../render/transforms/images.ts'
 import type { Program } from '../render/transforms/supervisor.ts'
 
 /** What is known of an image, by its digest: looking into one takes the engine some 100 ms. */

@@ -1,7 +1,8 @@
 import { DevkitError } from '../lib/errors.ts'
+import { repositoryOf } from '../lib/image.ts'
 import { nearest } from '../lib/nearest.ts'
 import { isWorkload, type KubeObject, type Manifest, nameOf, placeOf, podSpecOf } from '../lib/objects.ts'
-import { imagesIn, repositoryOf } from './transforms/images.ts'
+import { imagesIn } from './transforms/images.ts'
 import type { ServiceTarget } from './transforms/transforms.ts'
 
 /** What of a service's config says where it is in the manifests. */

@@ -1,3 +1,4 @@
+import { repositoryOf } from '../../lib/image.ts'
 import { eachContainer, type Manifest, podSpecOf, withPodSpec } from '../../lib/objects.ts'
 import type { Transform } from './rule.ts'
 
@@ -35,14 +36,6 @@ export function withoutPullSecrets(built?: ReadonlyMap<string, string>): Transfo
       const isNeeded = built && ![...pod.containers, ...(pod.initContainers ?? [])].every(isBuilt)
       return imagePullSecrets === undefined || isNeeded ? pod : rest
     })
-}
-
-/** An image without its tag and digest. */
-export function repositoryOf(image: string): string {
-  const [name = ''] = image.split('@')
-  const slash = name.lastIndexOf('/')
-  const colon = name.lastIndexOf(':')
-  return colon > slash ? name.slice(0, colon) : name
 }
 
 /** All images that a set of manifests names, without tags. */
