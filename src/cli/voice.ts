@@ -1,3 +1,5 @@
+import { Bus } from '../events/bus.ts'
+import type { EventBody } from '../events/event.ts'
 import { json } from '../ui/json.ts'
 import { plain } from '../ui/plain.ts'
 import type { Renderer } from '../ui/renderer.ts'
@@ -14,4 +16,13 @@ export async function openVoice(io: Io, flags: Partial<GlobalFlags>): Promise<Re
   if (output === 'plain' || verbose || quiet || !terminal) return plain(io.stderr, { verbose, quiet, colour })
   const { pretty } = await import('../ui/pretty.ts')
   return pretty(io.stderr, { colour })
+}
+
+/** Tells problems on stderr, for verbs whose result is on stdout. */
+export async function tellProblems(io: Io, { json: _, ...flags }: GlobalFlags, problems: readonly EventBody[]): Promise<void> {
+  const voice = await openVoice(io, { ...flags, output: 'plain' })
+  const bus = new Bus()
+  bus.subscribe(voice.listener)
+  for (const problem of problems) bus.emit(problem)
+  await voice.close()
 }

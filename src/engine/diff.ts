@@ -2,6 +2,7 @@ import { ownLabels } from '../deploy/apply.ts'
 import { driftOf } from '../deploy/drift.ts'
 import { isMapped, leftOf, readInventory } from '../deploy/inventory.ts'
 import type { Diff, FieldDiff, ObjectDiff } from '../events/diff.ts'
+import type { EventBody } from '../events/event.ts'
 import type { Kube } from '../kube/kube.ts'
 import { mapLimited } from '../lib/async.ts'
 import { type Difference, differences } from '../lib/difference.ts'
@@ -25,11 +26,14 @@ const patienceMs = 5000
 
 type Look = Pick<Step, 'signal'>
 
+/** A difference, and what of the manifests behind it will not work. */
+export type FoundDiff = Diff & { readonly problems: readonly EventBody[] }
+
 /**
  * What profile `b` has otherwise than profile `a`, with the rule that did it. No cluster is needed.
  * @throws as `preview`
  */
-export async function diffProfiles(a: Plan, b: Plan, parts: Pick<Parts, 'tools' | 'host'>, step: Look): Promise<Diff> {
+export async function diffProfiles(a: Plan, b: Plan, parts: Pick<Parts, 'tools' | 'host'>, step: Look): Promise<FoundDiff> {
   // production invents no values of its sources: the other has them, where both are the same
   const source = await renderSource(a.profileName === 'production' ? b : a, parts, step)
   const before = await sideOf(a, source, parts, step)
@@ -40,6 +44,7 @@ export async function diffProfiles(a: Plan, b: Plan, parts: Pick<Parts, 'tools' 
     after: b.profileName,
     objects: [...keys].flatMap((key) => compared(key, before, after)),
     notes: [...new Set([...before.notes, ...after.notes])],
+    problems: after.problems,
   }
 }
 
@@ -50,13 +55,14 @@ interface Side {
   /** Of a Secret of the config: who named it. */
   readonly secrets: ReadonlyMap<string, string>
   readonly notes: readonly string[]
+  readonly problems: readonly EventBody[]
 }
 
 async function sideOf(plan: Plan, source: Source, parts: Pick<Parts, 'tools' | 'host'>, step: Look): Promise<Side> {
   // production is what the sources have: nothing of devkit in it
   if (plan.profileName === 'production')
-    return { objects: byKey(source.manifests), reports: new Map(), secrets: new Map(), notes: [] }
-  const { manifests, input, notes } = await preview(plan, parts, step, source)
+    return { objects: byKey(source.manifests), reports: new Map(), secrets: new Map(), notes: [], problems: [] }
+  const { manifests, input, notes, problems } = await preview(plan, parts, step, source)
   const reports = [...report(source.manifests, input, plan.profileOrigins)]
   const secrets = Object.keys(plan.secrets).map((name): [string, string] => {
     const profile = Object.entries(plan.profileOrigins).find(([path]) => path.startsWith(`secrets.${name}.`))?.[1]
@@ -67,6 +73,7 @@ async function sideOf(plan: Plan, source: Source, parts: Pick<Parts, 'tools' | '
     reports: new Map(reports.map((one) => [keyOf(one.manifest.object), one])),
     secrets: new Map(secrets),
     notes,
+    problems,
   }
 }
 
@@ -133,11 +140,11 @@ function masked(value: unknown): unknown {
  * What `up` would change in the cluster: the objects as they are there against the manifests.
  * @throws CLUSTER-104 when the cluster is there and does not answer; as `preview` and `applyManifest`
  */
-export async function diffLive(plan: Plan, parts: Parts, step: Step): Promise<Diff> {
-  const { source, input, notes: told } = await preview(plan, parts, step)
+export async function diffLive(plan: Plan, parts: Parts, step: Step): Promise<FoundDiff> {
+  const { source, input, notes: told, problems } = await preview(plan, parts, step)
   const values = await valuesOf(plan, parts)
   const found = await providerOf(parts.tools, plan.cluster.spec).find(plan.cluster, step)
-  const about = { before: 'live', after: 'local', notes: [...told] }
+  const about = { before: 'live', after: 'local', notes: [...told], problems }
   if (found.state === 'absent' || found.state === 'making') {
     const manifests = withSecrets(transform(source.manifests, input), values, plan.namespace)
     return { ...about, objects: manifests.map(added), notes: [...told, `the cluster is ${found.state}: nothing is live`] }

@@ -1,3 +1,4 @@
+import type { EventBody } from '../events/event.ts'
 import { DevkitError } from '../lib/errors.ts'
 import { repositoryOf } from '../lib/image.ts'
 import { type Container, type Manifest, nameOf, podSpecOf } from '../lib/objects.ts'
@@ -7,6 +8,7 @@ import { withSecrets } from '../render/transforms/secrets.ts'
 import type { Program } from '../render/transforms/supervisor.ts'
 import { type TransformInput, transform } from '../render/transforms/transforms.ts'
 import type { Parts } from './environment.ts'
+import { problemsOffline } from './preflight.ts'
 import { programsOf } from './programs.ts'
 import { remarksOf, renderSource, type Source, transformInput } from './render.ts'
 import { shownSecrets } from './secrets.ts'
@@ -22,6 +24,8 @@ export interface Preview {
   readonly remarks: readonly string[]
   /** What could not be told, a line each. */
   readonly notes: readonly string[]
+  /** What of it will not work. */
+  readonly problems: readonly EventBody[]
 }
 
 /**
@@ -60,7 +64,14 @@ export async function preview(
   const references = new Map([...images].map(([repository, { reference }]) => [repository, reference]))
   const input = transformInput(plan, source, references, programs)
   const manifests = withSecrets(transform(source.manifests, input), await shownSecrets(plan, parts), plan.namespace)
-  return { manifests, source, input, remarks: remarksOf(plan, source), notes }
+  return {
+    manifests,
+    source,
+    input,
+    remarks: remarksOf(plan, source),
+    notes,
+    problems: await problemsOffline(plan, source, parts),
+  }
 }
 
 /** Those of the images that the engine has; undefined when no engine can be asked. */

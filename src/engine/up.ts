@@ -24,6 +24,7 @@ import { withSecrets } from '../render/transforms/secrets.ts'
 import { providerOf } from '../toolbox.ts'
 import { aloneWithCluster, type EngineRun, heldBy, holdEnvironment, type Parts, releaseEnvironment } from './environment.ts'
 import { MissingSources } from './missing.ts'
+import { FindingsBook, findingsBefore, findingsOfVersion } from './preflight.ts'
 import { programsOf } from './programs.ts'
 import { applyProfile, remarksOf, renderSource, type Source } from './render.ts'
 import { contentsOf, valuesOf } from './secrets.ts'
@@ -58,12 +59,14 @@ export interface UpOptions {
   readonly synced?: (service: string) => Promise<void>
   /** What was said of the profile, so that it is not said again. */
   readonly told?: Set<string>
+  /** What was told of the manifests before, so that it is not told again. */
+  readonly findings?: FindingsBook
 }
 
 /**
  * Brings the environment up; what it opens belongs to `scope`.
  *
- *   render offline ─► check the holder ─┬─► cluster: nodes run ─┬─► is made ─┐
+ *   render offline ─► pre-flight ─► check the holder ─┬─► cluster: nodes run ─┬─► is made ─┐
  *                                       └─► builds ─────────────┴─► deliver ─┴─► apply ─► each service when those it depends on are ready
  */
 export async function up(plan: Plan, run: EngineRun, scope: Scope, options: UpOptions = {}): Promise<Running> {
@@ -84,6 +87,8 @@ export async function up(plan: Plan, run: EngineRun, scope: Scope, options: UpOp
   )
   for (const { name, build } of plan.services)
     if (build) await parts.tools.builder.check({ service: name, directory: plan.directory, spec: build })
+  const findings = options.findings ?? new FindingsBook(run.bus)
+  findings.tell('manifests', await findingsBefore(plan, source, run))
   // who follows the environment tells it once, not at every turn
   if (!options.attach) await new MissingSources(run).look(plan)
   const provider = providerOf(parts.tools, plan.cluster.spec)
@@ -102,6 +107,7 @@ export async function up(plan: Plan, run: EngineRun, scope: Scope, options: UpOp
   const opened = made.then(async ({ cluster, outcome, runningSince }) => {
     const kube = scope.use(await parts.openKube(cluster.kubeconfig))
     await kube.untilReady(apiPatienceMs, signal)
+    findings.tell('cluster', await findingsOfVersion(plan, kube, signal))
     const onWait = (): void =>
       run.bus.emit({ type: 'action', do: 'none', reason: 'the node was restarted: its pods are awaited' })
     // restarts of nodes that are not devkit's are not its business

@@ -12,6 +12,7 @@ import { meaningsFor, type Surroundings } from '../plan/affected.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { neverSynced } from '../sync/mapping.ts'
 import type { EngineRun } from './environment.ts'
+import { FindingsBook } from './preflight.ts'
 import { renderSource } from './render.ts'
 import { problemEvent, runStep } from './step.ts'
 import { buildImage, imageFile, type Running, runningRepository, targetOf, up } from './up.ts'
@@ -47,6 +48,7 @@ export class Upkeep {
   readonly #follower: Follower
   readonly #problems: Problems
   readonly #told = new Set<string>()
+  readonly #findings: FindingsBook
   #plan: Plan
   /** The images to run, by repository: what was built or found last. */
   readonly #images = new Map<string, Image>()
@@ -66,6 +68,7 @@ export class Upkeep {
     this.#scope = scope
     this.#follower = follower
     this.#problems = new Problems(run)
+    this.#findings = new FindingsBook(run.bus)
   }
 
   /** Brings everything up as it is now wanted; work that runs for an older state is ended. */
@@ -223,6 +226,7 @@ export class Upkeep {
         },
         synced: (service) => this.#follower.synced(service, run.signal),
         told: this.#told,
+        findings: this.#findings,
       })
       if (!this.#complete && Object.keys(running.urls).length === 0)
         this.#run.bus.emit({ type: 'action', do: 'none', reason: 'watching' })

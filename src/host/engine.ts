@@ -17,6 +17,7 @@ export async function openEngine(address: string): Promise<Engine> {
   }
   return {
     version: (signal) => ask(() => versionOf(docker, address, signal)),
+    capacity: (signal) => ask(() => capacityOf(docker, signal)),
     image: (reference) => ask(() => inspectImage(docker, reference)),
     imageHas: (reference, path) => ask(() => lookInImage(docker, reference, path)),
     tagImage: (reference, repository, tag) => ask(() => docker.getImage(reference).tag({ repo: repository, tag })),
@@ -72,6 +73,15 @@ async function versionOf(docker: Docker, address: string, signal: AbortSignal): 
       cause,
     })
   }
+}
+
+async function capacityOf(docker: Docker, signal: AbortSignal) {
+  // its types do not know the option
+  const info = docker.info as (options: {
+    abortSignal: AbortSignal
+  }) => Promise<{ readonly NCPU: number; readonly MemTotal: number }>
+  const { NCPU: cpus, MemTotal: bytes } = await info.call(docker, { abortSignal: signal })
+  return { cpus, bytes }
 }
 
 function connection(address: string): Docker.DockerOptions {

@@ -51,6 +51,8 @@ export async function openKube(kubeconfig: string, context?: string): Promise<Ku
 
   return {
     untilReady: (ms, signal) => untilReady(api, server, ms, signal),
+    version: async (signal) =>
+      (await ask(signal, () => api.json<{ readonly gitVersion: string }>({ path: '/version', signal }))).gitVersion,
     get,
     list: (kind, signal) => ask(signal, async () => (await listAll(api, await pathOf(kind, signal), kind, signal)).items),
     apply: (object, signal, { dryRun = false, force = false } = {}) => {

@@ -5,6 +5,8 @@ import type { KubeObject, ObjectRef } from '../lib/objects.ts'
 export interface Kube extends AsyncDisposable {
   /** Resolves when the API server says it is ready. @throws CLUSTER-104 after `ms` milliseconds. */
   untilReady(ms: number, signal: AbortSignal): Promise<void>
+  /** Version of the API server, such as `v1.34.3`. */
+  version(signal: AbortSignal): Promise<string>
   get(ref: ObjectRef, signal: AbortSignal): Promise<KubeObject | undefined>
   list(kind: KindRef, signal: AbortSignal): Promise<readonly KubeObject[]>
   /**

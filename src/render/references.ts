@@ -45,20 +45,22 @@ export function serviceTargets(
   )
 }
 
+/** @throws RENDER-104, of all of them */
 function checkTwice(manifests: readonly Manifest[]): void {
   const seen = new Map<string, Manifest>()
+  const twice: string[] = []
   for (const manifest of manifests) {
-    const { object, origin } = manifest
-    const key = [object.apiVersion, object.kind, object.metadata.namespace ?? '', object.metadata.name].join('/')
+    const { apiVersion, kind, metadata } = manifest.object
+    // versions of a group are the same objects
+    const group = apiVersion.includes('/') ? apiVersion.split('/')[0] : ''
+    const key = [group, kind, metadata.namespace ?? '', metadata.name].join('/')
     const first = seen.get(key)
     if (first)
-      throw new DevkitError('RENDER-104', {
-        message: `${placeOf(origin)}: ${nameOf(object)} is defined already at ${placeOf(first.origin)}.`,
-        hint: 'Remove one of the two.',
-        object: nameOf(object),
-      })
-    seen.set(key, manifest)
+      twice.push(`${placeOf(manifest.origin)}: ${nameOf(manifest.object)} is defined already at ${placeOf(first.origin)}`)
+    else seen.set(key, manifest)
   }
+  if (twice.length === 0) return
+  throw new DevkitError('RENDER-104', { message: `${twice.join('.\n')}.`, hint: 'Remove one of the two.' })
 }
 
 /** An environment owns one namespace: what asks for another would be shared with every other environment. @throws PLAN-107 */

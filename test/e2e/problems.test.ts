@@ -234,6 +234,45 @@ const refused: readonly Refused[] = [
     says: /k8s\/zwei\.yaml:1: Service\/web .*k8s\/app\.yaml:\d+/,
   },
   {
+    what: 'a Secret that nothing provides',
+    over: workload({ envFrom: [{ secretRef: { name: 'web-env' } }] }),
+    code: 'RENDER-201',
+    exit: 2,
+    says: /k8s\/app\.yaml:\d+: Deployment\/web: Secret web-env is referenced by web\/envFrom, nothing provides it/,
+    hint: /`secrets` of the config/,
+  },
+  {
+    what: 'a probe of a port that is not there',
+    over: workload({ readinessProbe: { httpGet: { path: '/', port: 'htpp' } } }),
+    code: 'RENDER-202',
+    exit: 2,
+    says: /readinessProbe asks the port htpp/,
+    hint: /http\?/,
+  },
+  {
+    what: 'a workload that does not select its own pods',
+    over: { 'k8s/app.yaml': manifestsOf(deployment({ project }), serviceOf()).replace('"app": "web"', '"app": "wep"') },
+    code: 'RENDER-203',
+    exit: 2,
+    says: /Deployment\/web: its selector does not fit/,
+  },
+  {
+    what: 'an API version that is gone',
+    over: { 'k8s/app.yaml': manifestsOf(deployment({ project }), serviceOf()).replace('apps/v1', 'extensions/v1beta1') },
+    code: 'RENDER-204',
+    exit: 2,
+    says: /k8s\/app\.yaml:2: Deployment\/web: extensions\/v1beta1 is gone since Kubernetes 1\.16/,
+    hint: /apiVersion: apps\/v1; spec\.selector/,
+  },
+  {
+    what: 'a kind that nothing brings',
+    over: { 'k8s/slip.yaml': 'apiVersion: v1\nkind: ConfigMapp\nmetadata: {name: a}\n' },
+    code: 'RENDER-205',
+    exit: 2,
+    says: /k8s\/slip\.yaml:1: ConfigMapp\/a: Kubernetes has no ConfigMapp in v1/,
+    hint: /Did you mean ConfigMap\?/,
+  },
+  {
     what: 'no Dockerfile',
     over: { 'app/Dockerfile': undefined },
     code: 'BUILD-101',
@@ -385,6 +424,16 @@ function listening(server: Server, at: string | number): Promise<void> {
   })
 }
 
+/** What lets a program make objects of a kind: they may be missing at first. */
+function mayCreate(resource: string): object {
+  return {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'Role',
+    metadata: { name: 'maker' },
+    rules: [{ apiGroups: [''], resources: [resource], verbs: ['create'] }],
+  }
+}
+
 /** A Deployment of the app's image without the app: no Service, no probe. */
 function plainWorkload(
   name: string,
@@ -503,7 +552,10 @@ const neverReady: readonly NeverReady[] = [
   {
     env: 'secret',
     what: 'a Secret that is missing',
-    objects: [plainWorkload('web', { env: [{ name: 'A', valueFrom: { secretKeyRef: { name: 'nothing', key: 'a' } } }] })],
+    objects: [
+      plainWorkload('web', { env: [{ name: 'A', valueFrom: { secretKeyRef: { name: 'nothing', key: 'a' } } }] }),
+      mayCreate('secrets'),
+    ],
     code: 'READY-106',
     exit: 1,
     says: /container main of Deployment\/web cannot be created: secret "nothing" not found/,
@@ -517,6 +569,7 @@ const neverReady: readonly NeverReady[] = [
         { volumeMounts: [{ name: 'c', mountPath: '/c' }] },
         { volumes: [{ name: 'c', configMap: { name: 'nowhere' } }] },
       ),
+      mayCreate('configmaps'),
     ],
     code: 'READY-106',
     exit: 1,
@@ -525,7 +578,7 @@ const neverReady: readonly NeverReady[] = [
   {
     env: 'account',
     what: 'a ServiceAccount that is missing',
-    objects: [plainWorkload('web', {}, { serviceAccountName: 'nobody' })],
+    objects: [plainWorkload('web', {}, { serviceAccountName: 'nobody' }), mayCreate('serviceaccounts')],
     code: 'READY-106',
     exit: 1,
     says: /No pod of Deployment\/web can be created: .*serviceaccount "nobody" not found/,
@@ -651,7 +704,11 @@ describe('on a cluster', () => {
         hint: /apiVersion: apps\/v1\./,
       },
     )
-    expect(problems).toHaveLength(1)
+    // what takes the place of an old API the cluster does not say
+    expect(problems).toMatchObject([
+      { code: 'RENDER-204', hint: expect.stringContaining('spec.selector') },
+      { severity: 'failure' },
+    ])
     expect(live()).toEqual(before)
   })
 
@@ -676,6 +733,24 @@ describe('on a cluster', () => {
       { cwd: changed(over) },
       { code: 'APPLY-103', exit: 2, says: /kind\.yaml:1: .*ConfigMapp in v1/, hint: /ConfigMap\?/ },
     )
+  })
+
+  test('what somebody put into the cluster by hand is not missed, what nobody did is: RENDER-201', async () => {
+    const over = workload({ envFrom: [{ secretRef: { name: 'by-hand' } }] })
+    const before = live()
+    const missing = { code: 'RENDER-201', exit: 2, says: /Secret by-hand is referenced by web\/envFrom/ } as const
+    await provoke(['up'], { cwd: changed(over) }, missing)
+    expect(live()).toEqual(before)
+    rig.kubectl('create', 'secret', 'generic', 'by-hand', '--from-literal=A=1')
+    expect((await rig.end(['up'], { cwd: changed(over) })).problems).toEqual([])
+  })
+
+  test('a cluster of another version than the config says is told: CLUSTER-112', async () => {
+    const { problems, code } = await rig.end(['up'], { cwd: changed(config({ kubernetes: '1.29' })) })
+    expect(problems).toMatchObject([
+      { code: 'CLUSTER-112', severity: 'warning', message: expect.stringMatching(/v1\.34.*1\.29/) },
+    ])
+    expect(code).toBe(0)
   })
 
   test('a kind that the manifests bring is there before its objects', async () => {

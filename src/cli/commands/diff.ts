@@ -8,6 +8,7 @@ import { type Paint, paint } from '../../ui/paint.ts'
 import { directoryOf, type GlobalFlags, type Io, isJson } from '../io.ts'
 import { openParts } from '../parts.ts'
 import { loadPlan } from '../plan.ts'
+import { tellProblems } from '../voice.ts'
 
 type Flags = GlobalFlags & { readonly check?: string | true; readonly update?: boolean }
 
@@ -23,12 +24,13 @@ export async function diffVerb(io: Io, flags: Flags, [a, b]: readonly string[]):
   const parts = await openParts(io, 'diff')
   const planOf = async (profile: string | undefined) =>
     (await loadPlan(io, profile === undefined ? flags : { ...flags, profile }, 'diff')).plan
-  const found =
+  const { problems, ...found } =
     a === undefined
       ? await diffLive(await planOf(undefined), parts, { signal: io.signal, say: () => undefined })
       : await diffProfiles(await planOf(a), await planOf(b), parts, io)
   const say = (line: string): unknown => flags.quiet !== true && io.stderr.write(`${line}\n`)
   for (const note of found.notes) say(note)
+  await tellProblems(io, flags, problems)
   const file = typeof check === 'string' ? resolve(directoryOf(io, flags), check) : undefined
   if (file !== undefined && update) {
     await writeFile(file, await budgetText(found))

@@ -6,17 +6,19 @@ import type { KubeObject } from '../../lib/objects.ts'
 import { directoryOf, type GlobalFlags, type Io, isJson } from '../io.ts'
 import { openParts } from '../parts.ts'
 import { loadPlan } from '../plan.ts'
+import { tellProblems } from '../voice.ts'
 
 /** `devkit render` */
 export async function renderVerb(io: Io, flags: GlobalFlags & { readonly out?: string }): Promise<number> {
   const { plan } = await loadPlan(io, flags, 'render')
   const { stringify } = await import('yaml')
   const parts = await openParts(io, 'render')
-  const { manifests, remarks, notes } =
+  const { manifests, remarks, notes, problems } =
     plan.profileName === 'production'
-      ? { ...(await renderSource(plan, parts, io)), remarks: [], notes: [] }
+      ? { ...(await renderSource(plan, parts, io)), remarks: [], notes: [], problems: [] }
       : await preview(plan, parts, io)
   if (flags.quiet !== true) for (const note of [...remarks, ...notes]) io.stderr.write(`${note}\n`)
+  await tellProblems(io, flags, problems)
   const objects = manifests.map(({ object }) => object)
   const text = (object: KubeObject): string => stringify(object, { lineWidth: 0, aliasDuplicateObjects: false })
   if (flags.out !== undefined) {

@@ -138,6 +138,7 @@ test.each(['absent', 'making'])('a cluster that is %s has nothing live: all woul
     after: 'local',
     objects: ['Deployment/web', 'Service/web'].map((object) => expect.objectContaining({ object, is: 'added', fields: [] })),
     notes: [`the cluster is ${state}: nothing is live`],
+    problems: [],
   })
 })
 

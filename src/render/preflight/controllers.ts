@@ -1,0 +1,36 @@
+import { type Manifest, nameOf } from '../../lib/objects.ts'
+import { Field } from './field.ts'
+import type { Finding } from './finding.ts'
+import type { Stack } from './stack.ts'
+
+/** Programs that serve Ingresses, Gateways and LoadBalancers. Where one of them is among the manifests nothing is missing. */
+const controllers = /ingress|gateway|traefik|contour|kong|haproxy|metallb|klipper|cloud-provider|istio|envoy|cilium/
+
+/** What only a controller makes work, in a cluster that devkit makes: that has none of itself. A finding for each sort. */
+export function unserved(stack: Stack): readonly Finding[] {
+  if (!stack.own) return []
+  const images = stack.pods.flatMap(({ containers }) => containers.map((container) => container.get('image').text ?? ''))
+  if (images.some((image) => controllers.test(image))) return []
+  const all = (kind: string): readonly Manifest[] => [...stack.of(kind).values()]
+  const balanced = all('Service').filter((manifest) => Field.of(manifest).get('spec', 'type').value === 'LoadBalancer')
+  return [
+    ...finding(stack, all('IngressClass').length > 0 ? [] : all('Ingress'), 'ingress controller'),
+    ...finding(stack, all('GatewayClass').length > 0 ? [] : all('Gateway'), 'gateway controller'),
+    ...finding(stack, balanced, 'load balancer'),
+  ]
+}
+
+function finding(stack: Stack, manifests: readonly Manifest[], controller: string): readonly Finding[] {
+  const [first, ...others] = manifests
+  if (!first) return []
+  const more = others.length === 0 ? '' : ` and ${others.length} more`
+  return [
+    {
+      severity: 'warning',
+      code: 'RENDER-206',
+      message: `${stack.placeOf(Field.of(first).get('spec'))}: ${nameOf(first.object)}${more}: the cluster has no ${controller}; it is applied all the same, and not waited for.`,
+      hint: 'Reach the pods by `ports` of a service in the config, or add the controller to the manifests.',
+      object: nameOf(first.object),
+    },
+  ]
+}

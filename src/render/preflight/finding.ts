@@ -1,0 +1,43 @@
+import { DevkitError, type ProblemCode, problems } from '../../lib/errors.ts'
+import type { ObjectRef } from '../../lib/objects.ts'
+
+/** Something that will not work, seen before anything is touched. */
+export interface Finding {
+  /** `failure`: a pod certainly never starts, or the API server certainly refuses. `warning`: all else. */
+  readonly severity: 'failure' | 'warning'
+  readonly code: ProblemCode
+  /** Begins with its place, `FILE:LINE: `. */
+  readonly message: string
+  readonly hint: string
+  /** `Kind/name`, where it is about one object. */
+  readonly object?: string | undefined
+  /** What makes it void where a cluster is there already and has it. */
+  readonly unless?: Elsewhere | undefined
+}
+
+/** Something that a cluster may have although no manifest does: an object (with a key in its data), or an API. */
+export type Elsewhere =
+  | { readonly ref: ObjectRef; readonly key?: string | undefined }
+  | { readonly apiVersion: string; readonly kind: string }
+
+/** With a capital and a full stop. */
+export function sentence(words: string): string {
+  return `${words[0]?.toUpperCase() ?? ''}${words.slice(1)}.`
+}
+
+/** A finding as what is thrown and told. */
+export function problemIn({ code, message, hint, object }: Finding): DevkitError {
+  return new DevkitError(code, { message, hint, object })
+}
+
+/** All failures as one problem; undefined when there is none. */
+export function failureOf(findings: readonly Finding[]): DevkitError | undefined {
+  const failures = findings.filter(({ severity }) => severity === 'failure')
+  const [first, ...others] = failures
+  if (!first || others.length === 0) return first && problemIn(first)
+  const lines = failures.flatMap(({ code, message, hint }) => [`${message} (${code})`, `  → ${hint}`])
+  return new DevkitError(first.code, {
+    message: `${failures.length} problems in the manifests:\n${lines.join('\n')}`,
+    hint: `Mend them all, or change them in the profile. ${problems[first.code].exit === 2 ? 'Nothing was touched.' : ''}`.trim(),
+  })
+}

@@ -1,0 +1,103 @@
+import { nearest } from '../../lib/nearest.ts'
+import { nameOf } from '../../lib/objects.ts'
+import { Field } from './field.ts'
+import type { Finding } from './finding.ts'
+import { backendsOf } from './ports.ts'
+import { provided } from './provided.ts'
+import type { Stack } from './stack.ts'
+
+/** Services that variables of containers and backends of Ingresses name, and that nothing provides. */
+export function missingServices(stack: Stack): readonly Finding[] {
+  const told = new Set<string>()
+  return [...hostsIn(stack), ...backendsIn(stack)].flatMap(({ field, service, namespace, by }) => {
+    const is = provided(stack, 'Service', service)
+    const elsewhere = namespace !== undefined && namespace !== stack.namespace
+    // of other namespaces only what is here is known
+    if (elsewhere ? is !== 'yes' || service === 'kubernetes' : is !== 'no') return []
+    // a ConfigMap may be the variables of many containers
+    const place = stack.placeOf(field)
+    if (told.has(`${place} ${service}`)) return []
+    told.add(`${place} ${service}`)
+    const object = nameOf(field.manifest.object)
+    const better = nearest(service, [...stack.of('Service').keys()])
+    return [
+      {
+        severity: 'warning' as const,
+        code: 'RENDER-201' as const,
+        message: elsewhere
+          ? `${place}: ${object}: ${by} names Service ${service} in the namespace ${namespace}, here it is in ${stack.namespace}.`
+          : `${place}: ${object}: ${by} names Service ${service}, nothing provides it.`,
+        hint: elsewhere
+          ? `Write ${service} alone: it means the Service of the pod's own namespace.`
+          : better
+            ? `Did you mean ${better}?`
+            : 'Add the Service to the manifests, or let the profile set the variable.',
+        object,
+        ...(!elsewhere && { unless: { ref: { apiVersion: 'v1', kind: 'Service', name: service, namespace: stack.namespace } } }),
+      },
+    ]
+  })
+}
+
+interface Host {
+  readonly field: Field
+  readonly service: string
+  readonly namespace?: string | undefined
+  readonly by: string
+}
+
+function* backendsIn(stack: Stack): Iterable<Host> {
+  for (const manifest of stack.of('Ingress').values())
+    for (const backend of backendsOf(Field.of(manifest))) {
+      const field = backend.get('service', 'name')
+      if (field.text !== undefined) yield { field, service: field.text, by: 'the backend' }
+    }
+}
+
+/** The values themselves are never told: they may hold passwords. */
+function* hostsIn(stack: Stack): Iterable<Host> {
+  for (const { spec, containers } of stack.pods) {
+    const aliases = spec.get('hostAliases').items.flatMap((alias) => alias.get('hostnames').items.map(({ value }) => value))
+    for (const container of containers)
+      for (const [name, field] of variablesOf(stack, container))
+        for (const host of servicesIn(field.text ?? ''))
+          if (!aliases.includes(host.service)) yield { ...host, field, by: `${container.get('name').text}/env ${name}` }
+  }
+}
+
+/** Variables of a container with the fields that hold their texts, those of ConfigMaps and readable Secrets too. */
+function* variablesOf(stack: Stack, container: Field): Iterable<readonly [string, Field]> {
+  const dataOf = (kind: string, name: Field): Field => {
+    const manifest = stack.of(kind).get(name.text ?? '')
+    return manifest ? Field.of(manifest).get(kind === 'Secret' ? 'stringData' : 'data') : name.get('')
+  }
+  for (const from of container.get('envFrom').items)
+    yield* [
+      ...dataOf('ConfigMap', from.get('configMapRef', 'name')).entries,
+      ...dataOf('Secret', from.get('secretRef', 'name')).entries,
+    ]
+  for (const variable of container.get('env').items) {
+    const name = variable.get('name').text ?? ''
+    yield [name, variable.get('value')]
+    const [map, secret] = [variable.get('valueFrom', 'configMapKeyRef'), variable.get('valueFrom', 'secretKeyRef')]
+    yield [name, dataOf('ConfigMap', map.get('name')).get(map.get('key').text ?? '')]
+    yield [name, dataOf('Secret', secret.get('name')).get(secret.get('key').text ?? '')]
+  }
+}
+
+const label = '[a-z](?:[a-z0-9-]*[a-z0-9])?'
+const inUrl = new RegExp(`^[a-z][a-z0-9+.:-]*://(?:[^/@\\s]*@)?(${label}(?:\\.${label})*)(?::\\d+)?(?:[/?#]|$)`)
+// a number of one or two digits is more likely the tag of an image
+const withPort = new RegExp(`^(${label}(?:\\.${label})*):(?:80|\\d{3,5})$`)
+const inCluster = new RegExp(`^(${label})\\.(${label})\\.svc(?:\\.cluster\\.local)?$`)
+
+/** Services that a value names: as the host of a URL, as `HOST:PORT`, as `NAME.NAMESPACE.svc`. What has other dots in it is not of the cluster. */
+export function servicesIn(value: string): readonly { readonly service: string; readonly namespace?: string | undefined }[] {
+  return value.split(/[,\s]+/).flatMap((part) => {
+    const host = inUrl.exec(part)?.[1] ?? withPort.exec(part)?.[1] ?? (inCluster.test(part) ? part : undefined)
+    if (host === undefined || host === 'localhost') return []
+    const [, service, namespace] = inCluster.exec(host) ?? []
+    if (service !== undefined) return [{ service, namespace }]
+    return host.includes('.') ? [] : [{ service: host }]
+  })
+}
