@@ -20,13 +20,14 @@ export async function driftOf(
   signal: AbortSignal,
 ): Promise<readonly Difference[] | undefined> {
   const wanted = labelled(manifest.object, labels)
-  const live = await kube.get(refOf(wanted), signal)
-  if (!live) return undefined
+  let live: KubeObject | undefined
   try {
+    live = await kube.get(refOf(wanted), signal)
+    if (!live) return undefined
     return differences(plain(live), plain(await kube.apply(wanted, signal, { dryRun: true, force: true })))
   } catch (thrown) {
     signal.throwIfAborted()
-    if (!isImmutable(thrown)) throw await refusal(kube, thrown, manifest, signal)
+    if (!live || !isImmutable(thrown)) throw await refusal(kube, thrown, manifest, signal)
     // what the server would not change it cannot show: the manifest's own fields are compared
     return differences(within(live, wanted), wanted)
   }

@@ -28,6 +28,11 @@ export function conflictsOf(thrown: unknown): readonly Conflict[] {
   })
 }
 
+/** Whether the API server said that this user may not. */
+export function isForbidden(thrown: unknown): boolean {
+  return isFailure(thrown) && thrown.status === 403
+}
+
 /** Whether a field that is fixed for the object's lifetime was to be changed. */
 export function isImmutable(thrown: unknown): boolean {
   return (

@@ -105,10 +105,15 @@ function compared(key: string, before: Side, after: Side): readonly ObjectDiff[]
 
 /** The rules that `after` has for a field or for what is in it; where it has none, those of `before`, which no longer hold. */
 function ruleOf(key: string, path: string, before: Side, after: Side): string | undefined {
+  const bare = path.replace(/ \(order\)$/, '')
   const rulesIn = (side: Side): readonly string[] => {
     const made = side.reports.get(key)
     const changes = made?.outcome === 'kept' ? made.changes : []
-    const rules = changes.filter((change) => isWithin(path, change.path) || isWithin(change.path, path)).map(({ rule }) => rule)
+    const rulesOf = (field: string): readonly string[] =>
+      changes.filter((change) => isWithin(field, change.path) || isWithin(change.path, field)).map(({ rule }) => rule)
+    const exact = rulesOf(bare)
+    // items that a single rule can tell apart by name may have only numbers in all, and the other way round
+    const rules = exact.length > 0 ? exact : rulesOf(bare.slice(0, Math.max(0, bare.lastIndexOf('['))))
     const secret = /^(data|stringData|type)\b/.test(path) ? side.secrets.get(key) : undefined
     return secret === undefined ? rules : [...rules, secret]
   }

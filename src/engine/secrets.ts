@@ -1,5 +1,7 @@
 import { resolve } from 'node:path'
+import { isForbidden } from '../deploy/refusal.ts'
 import type { Kube } from '../kube/kube.ts'
+import { DevkitError, messageOf } from '../lib/errors.ts'
 import type { Plan } from '../plan/plan.ts'
 import { hidden, type SecretContent } from '../render/transforms/secrets.ts'
 import { readSecrets, type SecretValues, secretFiles, secretKeys } from '../secrets/read.ts'
@@ -12,7 +14,7 @@ export function valuesOf(plan: Plan, { tools }: Tools): Promise<readonly SecretV
   return readSecrets(plan, tools.secrets)
 }
 
-/** The Secrets as they are applied. What is made up is made up once: the cluster's own Secret is where it is kept. */
+/** The Secrets as they are applied. What is made up is made up once: the cluster's own Secret is where it is kept. @throws SECRET-104 */
 export function contentsOf(
   plan: Plan,
   values: readonly SecretValues[],
@@ -24,7 +26,10 @@ export function contentsOf(
     values.map(async ({ name, type, data, generated }) => {
       const keys = Object.entries(generated)
       if (keys.length === 0) return { name, type, data }
-      const live = await kube.get({ apiVersion: 'v1', kind: 'Secret', name, namespace: plan.namespace }, signal)
+      const ref = { apiVersion: 'v1', kind: 'Secret', name, namespace: plan.namespace }
+      const live = await kube.get(ref, signal).catch((cause: unknown) => {
+        throw isForbidden(cause) ? unreadable(name, cause) : cause
+      })
       const kept = (live?.['data'] ?? {}) as Readonly<Record<string, string>>
       const made = keys.map(async ([key, length]): Promise<[string, string]> => {
         const given = await tools.secrets.generate.read(length, [key], plan.directory)
@@ -33,6 +38,15 @@ export function contentsOf(
       return { name, type, data: { ...data, ...Object.fromEntries(await Promise.all(made)) } }
     }),
   )
+}
+
+function unreadable(name: string, cause: unknown): DevkitError {
+  return new DevkitError('SECRET-104', {
+    message: `Secret/${name} of the cluster may not be read: ${messageOf(cause)}.`,
+    hint: `What is made up for secrets.${name} is kept there: get the right to read it, or give the values by its sources.`,
+    object: `Secret/${name}`,
+    cause,
+  })
 }
 
 /** The files (absolute) that the Secrets have their values from: a change of one is applied. */

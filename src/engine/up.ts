@@ -7,6 +7,7 @@ import { prune, recordInventory } from '../deploy/inventory.ts'
 import { Live } from '../deploy/live.ts'
 import { inWaves } from '../deploy/order.ts'
 import { untilReady } from '../deploy/readiness.ts'
+import { isForbidden } from '../deploy/refusal.ts'
 import { untilLooked } from '../deploy/restarted.ts'
 import type { Outcome } from '../events/event.ts'
 import { choosePorts, mappedService, mappingFor, type PortBook, portBookFile } from '../forward/mapped.ts'
@@ -454,11 +455,6 @@ export async function deploy(
     run.bus.emit({ type: 'object', kind: ref.kind, name: ref.name, namespace: ref.namespace, outcome })
   }
   return outcomes
-}
-
-/** Whether the API server said that this user may not. */
-export function isForbidden(thrown: unknown): boolean {
-  return (thrown as { readonly status?: unknown }).status === 403
 }
 
 async function isSomebodyElses(

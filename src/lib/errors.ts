@@ -63,6 +63,7 @@ export const problems = {
   'SECRET-101': { summary: 'a secret has no value', exit: 2 },
   'SECRET-102': { summary: 'the value of a secret is not of its type', exit: 2 },
   'SECRET-103': { summary: 'a source of secrets cannot be read', exit: 2 },
+  'SECRET-104': { summary: 'the cluster does not let its Secret be read', exit: 1 },
   'APPLY-101': { summary: 'the API server refuses a manifest', exit: 2 },
   'APPLY-102': { summary: 'somebody else owns a field', exit: 1 },
   'APPLY-103': { summary: 'the cluster does not know a kind', exit: 2 },

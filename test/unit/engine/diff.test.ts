@@ -74,6 +74,87 @@ test('a writable copy is a difference with its rule', async () => {
   expect(fields['spec.template.spec.initContainers']).toMatchObject({ rule: 'devkit: writable copies' })
 })
 
+const rich = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: rich }
+spec:
+  replicas: 3
+  strategy: { type: RollingUpdate, rollingUpdate: { maxSurge: 2, maxUnavailable: 0 } }
+  selector: { matchLabels: { app: rich } }
+  template:
+    metadata: { labels: { app: rich } }
+    spec:
+      terminationGracePeriodSeconds: 120
+      priorityClassName: high
+      nodeSelector: { pool: web }
+      tolerations: [{ key: web, operator: Exists }]
+      imagePullSecrets: [{ name: registry }]
+      affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: host, labelSelector: {} }] } }
+      topologySpreadConstraints: [{ maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule, labelSelector: {} }]
+      volumes: [{ name: data, persistentVolumeClaim: { claimName: data } }]
+      initContainers: [{ name: init, image: registry.example.com/shop/web, resources: { limits: { cpu: '2' } } }]
+      containers:
+        - name: rich
+          image: registry.example.com/shop/web:1.0
+          env: [{ name: A, value: '1' }, { name: B, value: '2' }]
+          resources: { limits: { cpu: '2', memory: 2Gi }, requests: { cpu: '2', memory: 1Gi } }
+          livenessProbe: { httpGet: { path: /, port: 80 }, initialDelaySeconds: 60, periodSeconds: 30 }
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: { name: rich }
+spec: { minReplicas: 3, maxReplicas: 9, scaleTargetRef: { apiVersion: apps/v1, kind: Deployment, name: rich } }
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: { name: rich }
+spec: { minAvailable: 2, selector: { matchLabels: { app: rich } } }
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: { name: data }
+spec: { storageClassName: fast-ssd, accessModes: [ReadWriteOnce], resources: { requests: { storage: 500Gi } } }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: rich }
+spec: { type: LoadBalancer, loadBalancerSourceRanges: [10.0.0.0/8], selector: { app: rich }, ports: [{ port: 80 }] }
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: { name: rich }
+spec: { rules: [{ host: shop.example.com, http: { paths: [{ path: /, pathType: Prefix, backend: { service: { name: rich, port: { number: 80 } } } }] } }] }
+---
+apiVersion: monitoring.coreos.com/v1
+kind: ServiceMonitor
+metadata: { name: rich }
+spec: { selector: {} }
+`
+
+test.each([
+  ['production', 'dev'],
+  ['production', 'ci'],
+  ['debug', 'production'],
+  ['dev', 'ci'],
+])('%s against %s: no field and no object without a rule', async (before, after) => {
+  const services = { web: { env: { A: '9', C: '3' }, args: ['x'] } }
+  writeApp(directory, {}, { profiles: { dev: { services, hosts: { 'shop.example.com': 'shop.localhost' } } } })
+  writeFileSync(join(directory, 'k8s/rich.yaml'), rich)
+  const { code, stdout } = await devkitIn(directory, 'diff', before, after, '--json')
+  expect(code).toBe(0)
+  const { objects } = JSON.parse(stdout) as Diff
+  expect(objects.length).toBeGreaterThan(0)
+  const nameless = objects.flatMap(({ object, is, rule, fields }) =>
+    is === 'changed'
+      ? fields.filter((field) => !field.rule).map(({ path }) => `${object} ${path}`)
+      : rule === undefined
+        ? [`${object} ${is}`]
+        : [],
+  )
+  expect(nameless).toEqual([])
+})
+
 test('what no longer holds is told as such; a profile has no difference to itself', async () => {
   writeApp(directory)
   const dev = planIn(directory, { services: { web: { replicas: 2 } } }, { profileOrigins: { 'services.web.replicas': 'dev' } })

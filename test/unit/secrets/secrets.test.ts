@@ -5,6 +5,7 @@ import * as v from 'valibot'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { overlaySecrets, secretsSchema } from '../../../src/config/secrets.ts'
 import { contentsOf } from '../../../src/engine/secrets.ts'
+import { ApiFailure } from '../../../src/kube/kube.ts'
 import { DevkitError } from '../../../src/lib/errors.ts'
 import type { KubeObject } from '../../../src/lib/objects.ts'
 import type { Plan } from '../../../src/plan/plan.ts'
@@ -156,6 +157,20 @@ test('what is made up is made up once: the Secret of the cluster is where it is 
   expect(text(first['C'])).toBe('given')
   expect((await made(undefined))['A']).not.toBe(first['A'])
   expect(await made({ ...first, C: 'b2xk', left: 'b2xk' })).toEqual(first)
+})
+
+test('a Secret of the cluster that may not be read is told', async () => {
+  const secrets = v.parse(secretsSchema, { web: { keys: { A: { generate: 8 } } } })
+  const plan = { secrets, directory, namespace: 'shop' } as Plan
+  const get = async () => Promise.reject(new ApiFailure(403, 'Forbidden', 'secrets "web" is forbidden'))
+  const contents = contentsOf(
+    plan,
+    await readSecrets(plan, providers()),
+    { get },
+    { tools: { secrets: providers() } },
+    new AbortController().signal,
+  )
+  await expect(contents).rejects.toMatchObject({ code: 'SECRET-104', message: expect.stringContaining('Secret/web') })
 })
 
 test('a Secret of the manifests keeps what the config does not name; a new one is added', () => {
