@@ -598,6 +598,61 @@ describe('on a cluster', () => {
     expect(second.events.filter(({ type, outcome }) => type === 'object' && outcome !== 'unchanged')).toEqual([])
   })
 
+  test('what production asks of many nodes runs on one under dev, and what is left out is told', async () => {
+    const term = { labelSelector: { matchLabels: { app: 'web' } }, topologyKey: 'topology.kubernetes.io/zone' }
+    const pod = {
+      affinity: {
+        podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] },
+        nodeAffinity: {
+          requiredDuringSchedulingIgnoredDuringExecution: {
+            nodeSelectorTerms: [{ matchExpressions: [{ key: 'pool', operator: 'In', values: ['web'] }] }],
+          },
+        },
+      },
+      nodeSelector: { pool: 'web' },
+      priorityClassName: 'high',
+      runtimeClassName: 'gvisor',
+      tolerations: [{ key: 'web', operator: 'Exists' }],
+      topologySpreadConstraints: [{ ...term, maxSkew: 1, minDomains: 3, whenUnsatisfiable: 'DoNotSchedule' }],
+      volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }],
+    }
+    const container = {
+      ...sh('exec sleep infinity'),
+      startupProbe: { exec: { command: ['true'] }, initialDelaySeconds: 30, periodSeconds: 30 },
+      lifecycle: { preStop: { exec: { command: ['sleep', '25'] } } },
+      resources: { requests: { cpu: '64', memory: '256Mi' }, limits: { cpu: '64', memory: '256Mi', 'nvidia.com/gpu': 1 } },
+      volumeMounts: [{ name: 'data', mountPath: '/data' }],
+    }
+    const spec = { accessModes: ['ReadWriteMany'], storageClassName: 'nfs', resources: { requests: { storage: '4Ti' } } }
+    const metadata = { name: 'web' }
+    const scaled = { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' }, minReplicas: 3, maxReplicas: 9 }
+    const options = alone(
+      'many',
+      plainWorkload('web', container, pod),
+      { apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name: 'data' }, spec },
+      {
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata,
+        spec: { type: 'LoadBalancer', externalTrafficPolicy: 'Local', selector: { app: 'web' }, ports: [{ port: 80 }] },
+      },
+      { apiVersion: 'autoscaling/v2', kind: 'HorizontalPodAutoscaler', metadata, spec: scaled },
+      { apiVersion: 'monitoring.coreos.com/v1', kind: 'ServiceMonitor', metadata, spec: {} },
+    )
+    const share = ['--set', 'profiles.dev.requests=0.001', '--set', 'profiles.dev.skip.Job/seed=true']
+    const { code, events, problems } = await rig.end(['up', '-e', 'many', ...share], options)
+    expect({ code, problems }).toEqual({ code: 0, problems: [] })
+    const said = events.filter(({ type }) => type === 'action').map(({ reason }) => reason)
+    expect(said).toContain(
+      'HorizontalPodAutoscaler/web left out: there is one pod of each (dev (shipped): skip.HorizontalPodAutoscaler)',
+    )
+    expect(said).toContain(
+      'ServiceMonitor/web left out: a new cluster has no kind ServiceMonitor of monitoring.coreos.com (dev (shipped): foreignKinds)',
+    )
+    expect(said).toContain('dev: skip.Job/seed fits nothing in the manifests')
+    expect(inNamespace('many', 'get', 'service', 'web', '-o', 'jsonpath={.spec.type}')).toBe('ClusterIP')
+  })
+
   test('what never becomes ready, each in an environment of its own, is told as soon as time cannot mend it', async () => {
     const began = Date.now()
     const results = await Promise.all(
