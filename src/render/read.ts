@@ -1,5 +1,6 @@
 import { DevkitError } from '../lib/errors.ts'
-import { isWorkload, type KubeObject, type Manifest, nameOf, type Origin, placeOf } from '../lib/objects.ts'
+import { type KubeObject, type Manifest, nameOf, type Origin, placeOf } from '../lib/objects.ts'
+import { misfitOf } from './shape.ts'
 import { readYaml, type YamlDocument } from './yaml.ts'
 
 /** What is in a file, or was printed by a program: manifests, and everything that is wrong with it. */
@@ -79,42 +80,17 @@ function checkObject(value: unknown, origin: Origin): KubeObject | DevkitError {
   })
 }
 
-/** What devkit itself reads of a workload or a Service has to have the shape that it reads; the rest is the API server's to judge. */
 function wrongShape(object: KubeObject, origin: Origin): DevkitError | undefined {
-  const isMap = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
-  const at = (path: readonly string[]): unknown =>
-    path.reduce<unknown>((value, key) => (isMap(value) ? (value as Record<string, unknown>)[key] : undefined), object)
-  const say = (path: readonly string[], expected: string): DevkitError => {
-    // the nearest thing that is there
-    const line = path.map((_, index) => origin.lineAt?.(path.slice(0, path.length - index))).find((found) => found !== undefined)
-    return new DevkitError('RENDER-102', {
-      message: `${placeOf({ ...origin, line: line ?? origin.line })}: ${nameOf(object)}: ${path.join('.')} has to be ${expected}.`,
-      hint: 'Correct the manifest.',
-      object: nameOf(object),
-    })
-  }
-  for (const path of [
-    ['metadata', 'labels'],
-    ['metadata', 'annotations'],
-  ])
-    if (at(path) !== undefined && at(path) !== null && !isMap(at(path))) return say(path, 'names and values')
-  if (object.kind === 'Service' && object.apiVersion === 'v1' && !isMap(object['spec'])) return say(['spec'], 'there')
-  if (!isWorkload(object)) return undefined
-  const pod = {
-    Pod: ['spec'],
-    CronJob: ['spec', 'jobTemplate', 'spec', 'template', 'spec'],
-  }[object.kind] ?? ['spec', 'template', 'spec']
-  if (!isMap(at(pod))) return say(pod, 'there')
-  for (const [list, isNeeded] of [
-    ['containers', true],
-    ['initContainers', false],
-  ] as const) {
-    const containers = at([...pod, list])
-    if (!isNeeded && (containers === undefined || containers === null)) continue
-    if (!Array.isArray(containers) || containers.length === 0 || !containers.every(isMap))
-      return say([...pod, list], 'a list of containers')
-  }
-  return undefined
+  const found = misfitOf(object)
+  if (!found) return undefined
+  const { path, expected } = found
+  // the nearest thing that is there
+  const line = path.map((_, index) => origin.lineAt?.(path.slice(0, path.length - index))).find((at) => at !== undefined)
+  return new DevkitError('RENDER-102', {
+    message: `${placeOf({ ...origin, line: line ?? origin.line })}: ${nameOf(object)}: ${path.join('.')} has to be ${expected}.`,
+    hint: 'Correct the manifest.',
+    object: nameOf(object),
+  })
 }
 
 /** One problem as it is; several as one, with all their lines. */

@@ -7,7 +7,7 @@ export function standIn(image: string, other: string): Transform {
   return (object) =>
     withPodSpec(object, (pod) =>
       eachContainer(pod, (container) =>
-        container.image !== undefined && [container.image, repositoryOf(container.image)].includes(image)
+        container.image && [container.image, repositoryOf(container.image)].includes(image)
           ? { ...container, image: other }
           : container,
       ),
@@ -19,7 +19,7 @@ export function builtImages(images: ReadonlyMap<string, string>): Transform {
   return (object) =>
     withPodSpec(object, (pod) =>
       eachContainer(pod, (container) => {
-        const reference = container.image === undefined ? undefined : images.get(repositoryOf(container.image))
+        const reference = container.image ? images.get(repositoryOf(container.image)) : undefined
         // the node has it: pulling it could only fail
         return reference === undefined ? container : { ...container, image: reference, imagePullPolicy: 'IfNotPresent' }
       }),
@@ -28,8 +28,7 @@ export function builtImages(images: ReadonlyMap<string, string>): Transform {
 
 /** Pods without the Secrets of registries: all, or those whose images all are `built`. */
 export function withoutPullSecrets(built?: ReadonlyMap<string, string>): Transform {
-  const isBuilt = ({ image }: { readonly image?: string }): boolean =>
-    image !== undefined && built?.has(repositoryOf(image)) === true
+  const isBuilt = ({ image }: { readonly image?: string }): boolean => built?.has(repositoryOf(image ?? '')) === true
   return (object) =>
     withPodSpec(object, (pod) => {
       const { imagePullSecrets, ...rest } = pod
@@ -44,6 +43,6 @@ export function imagesIn(manifests: readonly Manifest[]): ReadonlySet<string> {
   return new Set(
     pods
       .flatMap((pod) => [...pod.containers, ...(pod.initContainers ?? [])])
-      .flatMap(({ image }) => (image === undefined ? [] : [repositoryOf(image)])),
+      .flatMap(({ image }) => (image ? [repositoryOf(image)] : [])),
   )
 }

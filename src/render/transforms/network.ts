@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { KubeObject } from '../../lib/objects.ts'
+import { groupOf } from '../../lib/select.ts'
 import type { Transform } from './rule.ts'
 
 type Spec = Readonly<Record<string, unknown>>
@@ -15,15 +16,17 @@ export function withHost(from: string, to: string): Transform {
     Array.isArray(holder[name]) ? { ...holder, [name]: (holder[name] as readonly Spec[]).map(change) } : holder
   const names = (holder: Spec, name: string): Spec =>
     Array.isArray(holder[name]) ? { ...holder, [name]: (holder[name] as readonly string[]).map(moved) } : holder
+  const ingress = (spec: Spec): Spec => list(list(spec, 'rules', field('host')), 'tls', (tls) => names(tls, 'hosts'))
   const changes: Readonly<Record<string, (spec: Spec) => Spec>> = {
-    Ingress: (spec) => list(list(spec, 'rules', field('host')), 'tls', (tls) => names(tls, 'hosts')),
-    Gateway: (spec) => list(spec, 'listeners', field('hostname')),
-    HTTPRoute: (spec) => names(spec, 'hostnames'),
-    GRPCRoute: (spec) => names(spec, 'hostnames'),
-    TLSRoute: (spec) => names(spec, 'hostnames'),
+    'networking.k8s.io/Ingress': ingress,
+    'extensions/Ingress': ingress,
+    'gateway.networking.k8s.io/Gateway': (spec) => list(spec, 'listeners', field('hostname')),
+    'gateway.networking.k8s.io/HTTPRoute': (spec) => names(spec, 'hostnames'),
+    'gateway.networking.k8s.io/GRPCRoute': (spec) => names(spec, 'hostnames'),
+    'gateway.networking.k8s.io/TLSRoute': (spec) => names(spec, 'hostnames'),
   }
   return (object) => {
-    const change = Object.hasOwn(changes, object.kind) ? changes[object.kind] : undefined
+    const change = changes[`${groupOf(object)}/${object.kind}`]
     const spec = object['spec'] as Spec | undefined
     if (!change || !spec) return object
     const changed = change(spec)
@@ -52,7 +55,7 @@ const ofNodePorts = ['externalTrafficPolicy']
 export function withServiceType(from: string, to: string): Transform {
   return (object: KubeObject) => {
     const spec = object['spec'] as Spec | undefined
-    if (object.kind !== 'Service' || spec?.['type'] !== from || from === to) return object
+    if (object.kind !== 'Service' || groupOf(object) !== '' || spec?.['type'] !== from || from === to) return object
     const refused = [...(to === 'LoadBalancer' ? [] : ofBalancers), ...(to === 'ClusterIP' ? ofNodePorts : [])]
     const kept = Object.fromEntries(Object.entries(spec).filter(([field]) => !refused.includes(field)))
     const ports = (spec['ports'] as readonly { readonly nodePort?: number }[] | undefined)?.map(({ nodePort, ...port }) =>

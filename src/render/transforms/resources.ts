@@ -72,8 +72,8 @@ function onResources(change: (resources: Resources) => Resources | undefined): T
       eachContainer(pod, (container) => {
         const changed = change(resourcesOf(container))
         if (!changed) return container
-        const { requests = {}, limits = {}, ...rest } = changed
-        const some = (amounts: Amounts): boolean => Object.keys(amounts).length > 0
+        const { requests, limits, ...rest } = changed
+        const some = (amounts: Amounts | undefined): boolean => Object.keys(amounts ?? {}).length > 0
         return { ...container, resources: { ...rest, ...(some(requests) && { requests }), ...(some(limits) && { limits }) } }
       }),
     )

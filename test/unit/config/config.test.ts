@@ -115,12 +115,12 @@ test.each([
   [
     'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  replicas: 1\n',
     'RENDER-102',
-    /bad\.yaml:4: .*spec\.template\.spec /,
+    /bad\.yaml:4: .*spec\.template has to be there/,
   ],
   [
     'apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers: {name: a}\n',
     'RENDER-102',
-    /bad\.yaml:5: .*list of containers/,
+    /bad\.yaml:5: Pod\/a: spec\.containers has to be a list/,
   ],
   ['apiVersion: v1\nkind: Service\nmetadata: {name: a}\n', 'RENDER-102', /bad\.yaml:1: Service\/a: spec /],
   ['apiVersion: v1\nkind: X\nmetadata:\n  name: a\n  labels: [a]\n', 'RENDER-102', /bad\.yaml:5: .*metadata\.labels /],

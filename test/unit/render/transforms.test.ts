@@ -9,10 +9,17 @@ import { type Profile, profileSchema } from '../../../src/config/profile-schema.
 import { DevkitError } from '../../../src/lib/errors.ts'
 import type { KubeObject } from '../../../src/lib/objects.ts'
 import { capabilitiesOf } from '../../../src/render/capabilities.ts'
+import { misfitOf } from '../../../src/render/shape.ts'
 import { transform } from '../../../src/render/transforms/transforms.ts'
 import { deployment, inputFor, manifestOf, podUnder, under } from './rig.ts'
 
-const object = (kind: string, rest: object = {}, apiVersion = 'v1'): KubeObject => ({
+const versions: Readonly<Record<string, string>> = {
+  Ingress: 'networking.k8s.io/v1',
+  Gateway: 'gateway.networking.k8s.io/v1',
+  HTTPRoute: 'gateway.networking.k8s.io/v1',
+  StatefulSet: 'apps/v1',
+}
+const object = (kind: string, rest: object = {}, apiVersion = versions[kind] ?? 'v1'): KubeObject => ({
   apiVersion,
   kind,
   metadata: { name: 'one', namespace: 'shop' },
@@ -31,6 +38,13 @@ interface Case {
 
 const claim = (fields: object, more: object = {}): KubeObject => object('PersistentVolumeClaim', { spec: fields, ...more })
 const ofSize = (storage: string): object => ({ resources: { requests: { storage } } })
+const keeping = (fields: object): KubeObject =>
+  object('StatefulSet', {
+    spec: {
+      template: { spec: { containers: [{ name: 'db' }] } },
+      volumeClaimTemplates: [{ metadata: { name: 'data' }, spec: fields }],
+    },
+  })
 const pod = (fields: object): KubeObject => deployment({ pod: fields })
 const box = (fields: object): KubeObject => deployment({ container: fields })
 const limited = (resources: object): KubeObject => box({ resources })
@@ -235,19 +249,9 @@ const cases: Readonly<Record<string, Case>> = {
   },
   'storageClasses: of a StatefulSet, as all others': {
     profile: { storageClasses: { gp3: 'standard', '*': '(default)' } },
-    object: object(
-      'StatefulSet',
-      { spec: { volumeClaimTemplates: [{ metadata: { name: 'data' }, spec: { storageClassName: 'ssd' } }] } },
-      'apps/v1',
-    ),
-    made: object('StatefulSet', { spec: { volumeClaimTemplates: [{ metadata: { name: 'data' }, spec: {} }] } }, 'apps/v1'),
-    twins: [
-      object(
-        'StatefulSet',
-        { spec: { volumeClaimTemplates: [{ metadata: { name: 'data' }, spec: { selector: {}, storageClassName: 'ssd' } }] } },
-        'apps/v1',
-      ),
-    ],
+    object: keeping({ storageClassName: 'ssd' }),
+    made: keeping({}),
+    twins: [keeping({ selector: {}, storageClassName: 'ssd' })],
   },
   'storageClasses: as before Kubernetes 1.6': {
     profile: { storageClasses: { '*': '(default)' } },
@@ -454,6 +458,52 @@ test.each(Object.entries(cases))(
     for (const twin of twins) expect(under(profile, twin, over)).toEqual(twin)
   },
 )
+
+/** Every path in a value. */
+function pathsIn(value: unknown, path: readonly string[] = []): readonly (readonly string[])[] {
+  if (typeof value !== 'object' || value === null) return [path]
+  return [path, ...Object.entries(value).flatMap(([name, inner]) => pathsIn(inner, [...path, name]))]
+}
+
+function replaced(value: unknown, [name, ...rest]: readonly string[], by: unknown): unknown {
+  if (name === undefined) return by
+  if (Array.isArray(value)) return value.with(Number(name), replaced(value[Number(name)], rest, by))
+  return { ...(value as object), [name]: replaced((value as Record<string, unknown>)[name], rest, by) }
+}
+
+const odd: readonly unknown[] = [null, '', 'x', 5, true, [], [null], ['x'], [5], [[]], [{}], {}, { a: null }, { a: 5 }]
+
+test.each(Object.entries(cases))(
+  '%s: whatever stands in a manifest is told at reading, or goes through',
+  (_, { profile, object: given, over }) => {
+    const rest = pathsIn(given).filter(([name]) => name !== undefined && !['apiVersion', 'kind', 'metadata'].includes(name))
+    let through = 0
+    for (const path of rest)
+      for (const value of odd) {
+        const changed = replaced(given, path, value) as KubeObject
+        if (misfitOf(changed)) continue
+        under(profile, changed, over)
+        through++
+      }
+    expect(rest.length === 0 || through > 0).toBe(true)
+  },
+)
+
+test('what is not as devkit reads it is told by its path', () => {
+  const told = (one: KubeObject): unknown => {
+    const { path, expected } = misfitOf(one) ?? { path: [], expected: '' }
+    return `${path.join('.')}: ${expected}`
+  }
+  expect(told(pod({ containers: [] }))).toBe('spec.template.spec.containers: there')
+  expect(told(box({ env: { A: '1' } }))).toBe('spec.template.spec.containers.0.env: a list')
+  expect(told(box({ image: 5 }))).toBe('spec.template.spec.containers.0.image: a text')
+  expect(told(pod({ nodeSelector: ['web'] }))).toBe('spec.template.spec.nodeSelector: names and values')
+  expect(told(object('Service', {}))).toBe('spec: there')
+  expect(told({ ...deployment(), metadata: { name: 'web', labels: [] as never } })).toBe('metadata.labels: names and values')
+  // empty words, and a kind of the same name that is not Kubernetes' own
+  expect(misfitOf(pod({ nodeSelector: null, volumes: null, affinity: null }))).toBe(undefined)
+  expect(misfitOf(object('Job', { spec: { tasks: [] } }, 'batch.example.com/v1'))).toBe(undefined)
+})
 
 test('shares and patience are of what the manifest says', () => {
   const requests = { cpu: 1, memory: '1Gi', 'ephemeral-storage': '10G', 'nvidia.com/gpu': 4 }
