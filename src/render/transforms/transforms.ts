@@ -1,5 +1,6 @@
 import type { Profile } from '../../config/profile-schema.ts'
 import type { KubeObject, Manifest } from '../../lib/objects.ts'
+import { withoutForeignHooks } from './hooks.ts'
 import { builtImages, standIn, withoutPullSecrets } from './images.ts'
 import { withHost, withServiceType } from './network.ts'
 import { withFunction, withPatch } from './patches.ts'
@@ -85,6 +86,7 @@ export function rulesOf(input: TransformInput): readonly Rule[] {
     return parts.map(([path, apply]) => ({ by: 'profile', path, apply }))
   })
   return [
+    own('hooks', withoutForeignHooks),
     own('namespace', (object) => inNamespace(object, input)),
     ...said,
     own('images', builtImages(input.images)),

@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest'
+import type { KubeObject } from '../../../src/lib/objects.ts'
+import { leftOut } from '../../../src/render/transforms/report.ts'
+import { inputFor, manifestOf, under } from './rig.ts'
+
+const hooked = (hook: string): KubeObject => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name: 'probe', namespace: 'shop', annotations: { 'helm.sh/hook': hook } },
+})
+
+test.each(['pre-install', 'post-upgrade', 'test, post-install', ''])('a hook for %j is applied', (hook) => {
+  expect(under({}, hooked(hook))).toEqual(hooked(hook))
+})
+
+test.each(['test', 'pre-delete, post-delete', 'pre-rollback', 'test-success'])('a hook for %j is not, and that is told', (hook) => {
+  expect(under({}, hooked(hook))).toBeUndefined()
+  expect(leftOut([manifestOf(hooked(hook))], inputFor({}), {})).toEqual([
+    `Pod/probe left out: it is a hook of Helm for ${hook}, and \`up\` is none of that (devkit: hooks)`,
+  ])
+})
