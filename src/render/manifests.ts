@@ -34,22 +34,32 @@ async function filesOf(source: string, directory: string): Promise<readonly stri
   if (found?.isFile()) return [path]
   if (!found && !isGlob(source)) throw nowhere(`The manifest source ${source} does not exist.`)
   const files = found ? await manifestsBelow(path) : await manifestsLike(source, directory)
-  const real = await mapLimited(files, 32, async (file) => ((await stat(file).catch(() => undefined))?.isFile() ? [file] : []))
-  if (!found && real.flat().length === 0) throw nowhere(`No file matches the manifest source ${source}.`)
-  return real.flat().sort()
+  if (!found && files.length === 0) throw nowhere(`No file matches the manifest source ${source}.`)
+  return files.toSorted()
 }
 
 async function manifestsLike(pattern: string, directory: string): Promise<readonly string[]> {
   const files: string[] = []
-  for await (const file of glob(pattern, { cwd: directory })) files.push(join(directory, file))
+  for await (const path of glob(pattern, { cwd: directory })) {
+    const file = join(directory, path)
+    if (await isFile(file)) files.push(file)
+  }
   return files
 }
 
 async function manifestsBelow(directory: string): Promise<readonly string[]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true })
-  return entries
-    .filter((entry) => (entry.isFile() || entry.isSymbolicLink()) && isManifest(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name))
+  const files: string[] = []
+  for (const entry of entries) {
+    const file = join(entry.parentPath, entry.name)
+    // a link is followed to a file, as kubectl does, not into a directory
+    if (isManifest(entry.name) && (entry.isFile() || (entry.isSymbolicLink() && (await isFile(file))))) files.push(file)
+  }
+  return files
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isFile() === true
 }
 
 /** The problem of a source that is not there: RENDER-103. */

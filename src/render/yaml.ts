@@ -298,7 +298,7 @@ class Composer {
           for (const [name, child] of merged.children ?? []) put(name, child.at, child.node)
         continue
       }
-      const name = this.#keyOf(key)
+      const name = this.#keyOf(key, node)
       if (own.has(name)) throw this.#wrong(`the key ${name} is there twice`, start)
       own.add(name)
       put(name, start, node)
@@ -345,8 +345,8 @@ class Composer {
     return { at, value }
   }
 
-  #keyOf({ value, at }: Node): string {
-    if (value === null) throw this.#wrong('a key is missing', at)
+  #keyOf({ value, at }: Node, of: Node): string {
+    if (value === null) throw this.#wrong('a key is missing', of.at)
     if (typeof value === 'object') throw this.#wrong('a key has to be a word: quote it', at)
     return String(value)
   }
@@ -383,7 +383,7 @@ function meaningOf(text: string): unknown {
   const [, sign, whole] = /^([-+]?)(0[xX][\da-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9]\d*)$/.exec(digits) ?? []
   if (whole !== undefined) {
     const size = /^0[oO]?[0-7]/.test(whole) ? Number.parseInt(whole.replace(/[oO]/, ''), 8) : Number(whole)
-    return sign === '-' && size > 0 ? -size : size
+    return sign === '-' ? -size : size
   }
   // with a zero in front and an 8 or 9 in it, a number is no octal but a decimal
   return /^[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?$/.test(digits) ? Number(digits) : text

@@ -3,6 +3,8 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'nod
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { capabilitiesOf } from '../../src/render/capabilities.ts'
+import { readManifests } from '../../src/render/read.ts'
+import { corpus, huge, printedObjects } from '../fixtures/corpus.ts'
 import { app, imageOf, manifestsOf } from './tools/app.ts'
 import type { AnyEvent } from './tools/devkit.ts'
 import { useRig } from './tools/rig.ts'
@@ -140,6 +142,32 @@ test('the kinds that devkit takes for built in are those of a real API server', 
     [...new Set(served.flatMap(({ apiVersion, kind }) => [apiVersion, `${apiVersion}/${kind}`]))].toSorted(),
   )
   expect(served.filter((kind) => isNamespaced(kind) !== kind.namespaced)).toEqual([])
+})
+
+test('an API server takes each manifest of the corpus as it takes what devkit reads', async () => {
+  // what no server has
+  const known = [...corpus(), ...huge].filter(({ name }) => !['unknown-kind.yaml', 'removed.yaml'].includes(name))
+  const files = await Promise.all(known.map(({ name, bytes }) => readManifests(bytes, name)))
+  const objects = files.flatMap(({ manifests }) => manifests.map(({ object }) => object))
+  const crd = objects.find(({ kind }) => kind === 'CustomResourceDefinition')
+  rig.kubectlWith(JSON.stringify(crd), 'apply', '-f', '-')
+  rig.kubectl('wait', '--for=condition=Established', 'crd', 'traps.devkit.test')
+  const plain = (printed: string): unknown =>
+    printedObjects(printed.replace(/kube-api-access-\w+/g, 'token').replace(/"(uid|creationTimestamp)": ".*?"/g, '"$1": ""'))
+  try {
+    // the CRD is there already
+    const dryRun = ['create', '--dry-run=server', '--output=json']
+    const others = known.filter(({ name }) => name !== 'crd.yaml')
+    mkdirSync(join(rig.scratch, 'corpus'))
+    for (const { name, bytes } of others) writeFileSync(join(rig.scratch, 'corpus', name), bytes)
+    rig.docker('cp', join(rig.scratch, 'corpus'), `${rig.node}:/corpus`)
+    const theirs = rig.kubectl(...dryRun, '--filename=/corpus')
+    const read = objects.filter((object) => object !== crd && object.metadata.name !== 'crd')
+    const ours = rig.kubectlWith(read.map((object) => JSON.stringify(object)).join('\n'), ...dryRun, '--filename=-')
+    expect(plain(ours)).toEqual(plain(theirs))
+  } finally {
+    rig.kubectl('delete', 'crd', 'traps.devkit.test')
+  }
 })
 
 test('a second run is told who works on the environment; the lock dies with its holder', async () => {

@@ -38,6 +38,7 @@ test.each([
   ['an anchor that is not there', `${head}a: *b\n`, 4, /no anchor b/],
   ['an anchor inside of itself', `${head}a: &a [*a]\n`, 4, /no anchor a/],
   ['a key of nothing', `${head}~: b\n`, 4, /a key is missing/],
+  ['a key that is not even written', `${head}a: b\n: c\n`, 5, /a key is missing/],
   ['a key that is a list', `${head}? [a]\n: b\n`, 4, /quote it/],
   ['a merge of what is no map', `${head}<<: a\n`, 4, /<< takes a map/],
   ['a tab that indents', `${head}a:\n\tb: c\n`, 5, /tab/],

@@ -13,9 +13,12 @@ test.each(['pre-install', 'post-upgrade', 'test, post-install', ''])('a hook for
   expect(under({}, hooked(hook))).toEqual(hooked(hook))
 })
 
-test.each(['test', 'pre-delete, post-delete', 'pre-rollback', 'test-success'])('a hook for %j is not, and that is told', (hook) => {
-  expect(under({}, hooked(hook))).toBeUndefined()
-  expect(leftOut([manifestOf(hooked(hook))], inputFor({}), {})).toEqual([
-    `Pod/probe left out: it is a hook of Helm for ${hook}, and \`up\` is none of that (devkit: hooks)`,
-  ])
-})
+test.each(['test', 'pre-delete, post-delete', 'pre-rollback', 'test-success'])(
+  'a hook for %j is not, and that is told',
+  (hook) => {
+    expect(under({}, hooked(hook))).toBeUndefined()
+    expect(leftOut([manifestOf(hooked(hook))], inputFor({}), {})).toEqual([
+      `Pod/probe left out: it is a hook of Helm for ${hook}, and \`up\` is none of that (devkit: hooks)`,
+    ])
+  },
+)
