@@ -51,11 +51,13 @@ const commandSource = v.strictObject({
 
 const variants = { kustomize: kustomizeSource, helm: helmSource, template: templateSource, command: commandSource }
 const anySource = v.union([text, ...Object.values(variants)], 'a path, or one of kustomize, helm, template and command')
+const oneSource = v.custom<never>(() => false, 'one of kustomize, helm, template and command: each is an entry of its own')
 
 export const sourceSpec = oneOf([text, ...Object.values(variants)], (input) => {
   if (typeof input === 'string') return text
-  const names = typeof input === 'object' && input !== null ? Object.keys(input) : []
-  const name = names.find((key): key is keyof typeof variants => Object.hasOwn(variants, key))
+  const keys = typeof input === 'object' && input !== null ? Object.keys(input) : []
+  const [name, another] = keys.filter((key): key is keyof typeof variants => Object.hasOwn(variants, key))
+  if (another) return oneSource
   return name ? variants[name] : anySource
 })
 

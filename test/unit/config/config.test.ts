@@ -80,6 +80,18 @@ test.each([
   await expect(load()).rejects.toMatchObject({ code })
 })
 
+test.each([
+  ['{kustomise: x}', /manifests\.0\.kustomise: unknown name; did you mean 'kustomize'/],
+  ['{helm: {}}', /manifests\.0\.helm\.chart: missing/],
+  ['{helm: {chart: x, value: [y]}}', /manifests\.0\.helm\.value: unknown name; did you mean 'values'/],
+  ['{kustomize: x, helm: {chart: y}}', /manifests\.0: one of kustomize, helm, /],
+  ['{command: []}', /manifests\.0\.command: a program and its arguments/],
+  ['5', /manifests\.0: a path, or one of /],
+])('the source %s is told by what was meant', async (source, message) => {
+  write('devkit.config.yaml', `project: shop\nmanifests: [${source}]\n`)
+  await expect(load()).rejects.toMatchObject({ code: 'CONFIG-103', message: expect.stringMatching(message) })
+})
+
 test('no config, and one that is not valid, are told apart', async () => {
   await expect(load({ file: 'none.yaml' })).rejects.toMatchObject({ code: 'CONFIG-101' })
   write('devkit.config.json', '{')
