@@ -1020,7 +1020,9 @@ describe('on a cluster', () => {
 
   test('a cluster that cannot be removed: CLUSTER-105, and a down that can leaves nothing', async () => {
     // all at once: each down would wait for its own
-    const envs = [...neverReady.map(({ env }) => env), 'again', 'fresh'].filter((env) => existsSync(directoryOf(`alone ${env}`)))
+    const envs = [...neverReady.map(({ env }) => env), 'again', 'fresh', 'many'].filter((env) =>
+      existsSync(directoryOf(`alone ${env}`)),
+    )
     if (envs.length > 0) rig.kubectl('delete', 'namespace', '--ignore-not-found', ...envs.map((env) => `${project}-${env}`))
     const downs = await Promise.all(
       envs.map((env) => rig.end(['down', '-e', env, '--yes'], { cwd: directoryOf(`alone ${env}`) })),
