@@ -11,6 +11,7 @@ import type { Due, Replica } from '../sync/replica.ts'
 import { type Batch, type Refusal, SyncGone, type SyncSession } from '../sync/transport.ts'
 import { absent, directory } from '../sync/tree.ts'
 import type { WorkingTree } from '../sync/working-tree.ts'
+import type { ImageHeld } from './held.ts'
 import { RefusalBook } from './refusals.ts'
 import { problemEvent, type Run } from './step.ts'
 
@@ -21,6 +22,9 @@ export interface ContainerParts {
   readonly service: string
   readonly tree: WorkingTree
   readonly replica: Replica
+  readonly image: ImageHeld
+  /** Whether a path of the container is its image's: nothing is mounted over it. */
+  readonly isOfImage: (path: string) => boolean
   /** Where it is written down what the container has. */
   readonly ledgerFile: string
   /** The open stream into the container's node; waits until there is one. */
@@ -178,23 +182,36 @@ export class ContainerSession {
 
   /** What the container has is what its image has, and what was sent to it before. */
   async #enter(): Promise<void> {
-    const { files, ledgerFile, tree, replica } = this.#parts
+    const { files, ledgerFile, tree, replica, image } = this.#parts
     const { ledger, known } = await Ledger.open(files, ledgerFile, { tree, has: replica.has })
-    if (!known) {
-      const claimed: number[] = []
-      // of directories nobody has written down what the image has
-      for (let number = 0; number < tree.paths.count; number++)
-        if (replica.has.get(number) !== absent || tree.wanted.get(number) === directory) claimed.push(number)
-      const names = claimed.map((number) => tree.paths.name(number))
-      // the build may have put them elsewhere, or left them out
-      const missing = new Set(claimed.length > 0 ? await this.#ask((session) => session.probe(replica.ref, names)) : [])
-      const learned = claimed.filter((number, index) => missing.has(index) || replica.has.get(number) === absent)
-      for (const [index, number] of claimed.entries())
-        if (missing.has(index)) replica.has.set(number, absent)
-        else if (replica.has.get(number) === absent) replica.has.set(number, directory)
-      await ledger.record(learned, (number) => replica.has.get(number))
-    }
+    if (!known) await ledger.record([...image.corrected, ...(await this.#look())], (number) => replica.has.get(number))
     this.#ledger = ledger
+  }
+
+  /** Looks whether what the build read is there: it may have been put elsewhere, or left out. Returns the paths at which there is something else. */
+  async #look(): Promise<readonly number[]> {
+    const { tree, replica, image, isOfImage, supervision } = this.#parts
+    const { ref, has } = replica
+    // another container of the image may have been looked into since this one began
+    for (const number of image.corrected) if (isOfImage(tree.paths.name(number))) has.set(number, image.contents.get(number))
+    const claimed: number[] = []
+    for (let number = 0; number < tree.paths.count; number++)
+      // of directories nobody has written down what the image has
+      if ((has.get(number) !== absent || tree.wanted.get(number) === directory) && !image.isSeen(number)) claimed.push(number)
+    if (claimed.length === 0) return []
+    const names = claimed.map((number) => tree.paths.name(number))
+    const missing = new Set(await this.#ask((session) => session.probe(ref, [...names, pidFile])))
+    // what its program has made or removed is not its image's
+    const isFresh = supervision !== 'none' && missing.has(names.length)
+    const learned: number[] = []
+    for (const [index, number] of claimed.entries()) {
+      const before = has.get(number)
+      const content = missing.has(index) ? absent : before === absent ? directory : before
+      if (content !== before) learned.push(number)
+      has.set(number, content)
+      if (isFresh && isOfImage(names[index] ?? '')) image.see(number, content)
+    }
+    return learned
   }
 
   /** Asks the stream, and again when it breaks. */

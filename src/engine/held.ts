@@ -31,6 +31,31 @@ export function runningId(pod: KubeObject, container: string): string | undefine
   return status?.state?.running ? status.containerID?.replace(/^[a-z-]+:\/\//, '') : undefined
 }
 
+/** What containers of an image hold at their beginning where no mount hides it: by its build, and by what was seen in one of them. */
+export class ImageHeld {
+  readonly contents: Contents
+  /** Paths (by number) at which it holds something else than its build says. */
+  readonly corrected = new Set<number>()
+  readonly #seen = new Set<number>()
+
+  constructor(contents: Contents) {
+    this.contents = contents
+  }
+
+  /** Whether nobody has to look for the path in another container of it. */
+  isSeen(number: number): boolean {
+    return this.#seen.has(number)
+  }
+
+  /** Notes what is at a path in a container whose program has not run. */
+  see(number: number, content: number): void {
+    this.#seen.add(number)
+    if (this.contents.get(number) === content) return
+    this.contents.set(number, content)
+    this.corrected.add(number)
+  }
+}
+
 /** Where a service's files go in the image `reference`, as far as its build read them. */
 export async function imageContents(
   { plan, service, tree }: { readonly plan: Plan; readonly service: ServicePlan; readonly tree: WorkingTree },
@@ -54,19 +79,28 @@ export async function imageContents(
  * image has until a container of the pod ended; what that one left in it is not known.
  */
 export function withoutVolumes(image: Contents, { paths }: WorkingTree, container: Container, pod: KubeObject): Contents {
-  // the innermost first: it is what is seen
-  const mounts = ((container['volumeMounts'] as readonly Mount[] | undefined) ?? [])
-    .map((mount) => ({ path: plainTarget(mount.mountPath), isCopy: isWritableCopy(mount) }))
-    .toSorted((a, b) => b.path.length - a.path.length)
+  const mountOver = mountsOf(container)
   const isFirst = statusOf(pod).containerStatuses?.find(({ name }) => name === container.name)?.restartCount === 0
   const contents = image.copy()
   for (let number = 0; number < paths.count; number++) {
-    const name = paths.name(number)
-    const over = mounts.find(({ path }) => name === path || name.startsWith(`${path}/`))
-    if (over && !over.isCopy) contents.set(number, absent)
-    else if (over && !isFirst && image.get(number) !== absent) contents.set(number, unknown)
+    const over = mountOver(paths.name(number))
+    if (over === 'volume') contents.set(number, absent)
+    else if (over === 'copy' && !isFirst && image.get(number) !== absent) contents.set(number, unknown)
   }
   return contents
+}
+
+/** What of a container is mounted over a path: a volume, or a writable copy of what its image has there. */
+export function mountsOf(container: Container): (path: string) => 'volume' | 'copy' | undefined {
+  // the innermost first: it is what is seen
+  const mounts = ((container['volumeMounts'] as readonly Mount[] | undefined) ?? [])
+    .map((mount) => ({
+      path: plainTarget(mount.mountPath),
+      kind: isWritableCopy(mount) ? ('copy' as const) : ('volume' as const),
+    }))
+    .toSorted((a, b) => b.path.length - a.path.length)
+    .map(({ path, kind }) => ({ path, below: `${path}/`, kind }))
+  return (path) => mounts.find((mount) => path === mount.path || path.startsWith(mount.below))?.kind
 }
 
 interface Mount {

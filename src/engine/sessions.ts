@@ -11,13 +11,12 @@ import { inferRestart, type RestartChoice } from '../sync/infer-restart.ts'
 import { ledgerFile } from '../sync/ledger.ts'
 import { Replica } from '../sync/replica.ts'
 import type { ContainerRef } from '../sync/transport.ts'
-import type { Contents } from '../sync/tree.ts'
 import { WorkingTree } from '../sync/working-tree.ts'
 import { transportOf } from '../toolbox.ts'
 import { runIn } from './command.ts'
 import { ContainerSession } from './container-session.ts'
 import type { EngineRun } from './environment.ts'
-import { imageContents, mappingsOf, runningId, withoutVolumes } from './held.ts'
+import { ImageHeld, imageContents, mappingsOf, mountsOf, runningId, withoutVolumes } from './held.ts'
 import { problemEvent } from './step.ts'
 import { Streams } from './streams.ts'
 import { type Running, targetOf } from './up.ts'
@@ -49,7 +48,7 @@ interface Synced {
   /** Containers whose session is being made. */
   readonly entering: Set<string>
   /** What images hold, by reference. */
-  readonly images: Map<string, Promise<Contents>>
+  readonly images: Map<string, Promise<ImageHeld>>
   /** Looks at the working tree go one after the other. */
   reading: Promise<void>
   /** When a pod was replaced for a restart, as `performance.now()`. */
@@ -303,15 +302,16 @@ export class Sessions {
     const container = spec.containers.find(({ name }) => name === target.container)
     const namespace = pod.metadata.namespace ?? this.#state.plan.namespace
     if (!container) return
-    const [held, choices] = await Promise.all([
-      this.#heldBy(synced, container, pod),
+    const [image, choices] = await Promise.all([
+      this.#imageOf(synced, container),
       this.#choicesFor(synced, container),
       synced.reading,
     ])
     if (this.#services.get(plan.name) !== synced || synced.sessions.has(id)) return
     this.#tellChoices(synced, container, choices)
     const ref: ContainerRef = { id, pod: pod.metadata.name, namespace, name: target.container }
-    const replica = new Replica(ref, spec.nodeName ?? '', held)
+    const replica = new Replica(ref, spec.nodeName ?? '', withoutVolumes(image.contents, tree, container, pod))
+    const mountOver = mountsOf(container)
     const { signal } = this.#scope
     const session = new ContainerSession({
       run: { bus: this.#run.bus, signal },
@@ -319,6 +319,8 @@ export class Sessions {
       service: plan.name,
       tree,
       replica,
+      image,
+      isOfImage: (path) => mountOver(path) === undefined,
       ledgerFile: this.#ledgerFile(id),
       stream: () => this.#streams.to(replica.node),
       supervision: isGated(container) ? 'gated' : isSupervised(container) ? 'supervised' : 'none',
@@ -346,13 +348,14 @@ export class Sessions {
     session.go()
   }
 
-  /** What a container of the image holds at its beginning. */
-  async #heldBy({ tree, images, plan: service }: Synced, container: Container, pod: KubeObject): Promise<Contents> {
-    const reference = container.image ?? ''
+  #imageOf({ tree, images, plan: service }: Synced, { image: reference = '' }: Container): Promise<ImageHeld> {
+    const known = images.get(reference)
+    if (known) return known
     const { plan } = this.#state
-    const image = images.get(reference) ?? imageContents({ plan, service, tree }, reference, this.#run.parts.host.files)
+    const contents = imageContents({ plan, service, tree }, reference, this.#run.parts.host.files)
+    const image = contents.then((built) => new ImageHeld(built))
     images.set(reference, image)
-    return withoutVolumes(await image, tree, container, pod)
+    return image
   }
 
   async #choicesFor({ plan, tree }: Synced, container: Container): Promise<readonly RestartChoice[]> {

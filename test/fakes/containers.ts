@@ -19,6 +19,8 @@ export class Containers implements SyncTransport {
   readonly told: string[] = []
   /** Files that a supervisor has made, by path. */
   readonly own = new Set<string>()
+  /** Paths that were looked for, by container id. */
+  readonly probed = new Map<string, string[]>()
   /** Batches that were pushed, by container id. */
   readonly pushed: string[] = []
 
@@ -32,8 +34,10 @@ export class Containers implements SyncTransport {
   async open(): Promise<SyncSession> {
     return {
       push: (container, batch) => this.#push(container, batch),
-      probe: async ({ id }, targets) =>
-        targets.flatMap((target, index) => (this.of(id).has(target) || this.own.has(target) ? [] : [index])),
+      probe: async ({ id }, targets) => {
+        this.probed.set(id, [...(this.probed.get(id) ?? []), ...targets])
+        return targets.flatMap((target, index) => (this.of(id).has(target) || this.own.has(target) ? [] : [index]))
+      },
       signal: async () => undefined,
       tell: async (_, __, line) => {
         this.told.push(line)

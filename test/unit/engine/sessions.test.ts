@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -12,10 +12,12 @@ import type { Event } from '../../../src/events/event.ts'
 import { openFiles } from '../../../src/host/hash-cache.ts'
 import type { Kube, KubeEvent } from '../../../src/kube/kube.ts'
 import { Inbox } from '../../../src/lib/async.ts'
+import { fileHash } from '../../../src/lib/content.ts'
 import { DevkitError } from '../../../src/lib/errors.ts'
 import type { KubeObject } from '../../../src/lib/objects.ts'
 import { Scope } from '../../../src/lib/scope.ts'
-import { killedFile, ownDirectory, startedFile } from '../../../src/render/transforms/supervisor.ts'
+import { killedFile, ownDirectory, pidFile, startedFile } from '../../../src/render/transforms/supervisor.ts'
+import { ledgerFile } from '../../../src/sync/ledger.ts'
 import { Containers } from '../../fakes/containers.ts'
 
 // A watch's sessions over containers in memory and a cluster that the test tells.
@@ -185,6 +187,35 @@ test('a new view of the cluster that knows only some pods yet makes nobody forge
   expect(containers.pushed.length - pushes).toBe(3)
 })
 
+test.each([false, true])(
+  'a container is looked into once for its image, if its program had not run (it had: %s)',
+  async (hadRun) => {
+    // built from both files; one of them is not where the rule leads
+    save('lost', 'one')
+    const hash = fileHash(0o644).update('one').digest('hex')
+    mkdirSync(join(directory, '.devkit/images'), { recursive: true })
+    writeFileSync(join(directory, '.devkit/images/x_web.json'), JSON.stringify({ 'src/page': hash, 'src/lost': hash }))
+    if (hadRun) containers.own.add(pidFile)
+    const cluster = new Cluster()
+    cluster.tell('Deployment', { type: 'set', object: deployment })
+    cluster.tell('Pod', pod('a', supervised), { type: 'synced' })
+    for (const name of ['a', 'b']) containers.of(`${name}-id`).set('/app/page', 'one')
+    cluster.attach()
+    await until(() => times('synced') === 1)
+    cluster.tell('Pod', pod('b', supervised))
+    await until(() => times('synced') === 2)
+    const looked = ['a', 'b'].map((name) =>
+      (containers.probed.get(`${name}-id`) ?? []).filter((path) => path.startsWith('/app/')),
+    )
+    expect(looked.map((paths) => paths.length)).toEqual([2, hadRun ? 2 : 0])
+    expect(events.filter(({ type }) => type === 'synced')).toMatchObject([{ files: 1 }, { files: 1 }])
+    expect(containers.of('b-id').get('/app/lost')).toBe('one')
+    // written down too: another devkit would not take it for its image's
+    await sessions.synced('web', scope.signal)
+    expect(readFileSync(ledgerFile(directory, 'shop', 'b-id'), 'utf8')).toContain('[0,"/app/lost"]')
+  },
+)
+
 test('saves during a restart lead to one more, not to many', async () => {
   const cluster = new Cluster()
   cluster.tell('Deployment', { type: 'set', object: deployment })
@@ -201,6 +232,8 @@ test('saves during a restart lead to one more, not to many', async () => {
     sessions.changed('web', [save('page', text)], Date.now())
     await until(() => times('synced') > before)
   }
+  // what a save asks of the program is asked when it is written down: two lines for each of the five
+  await expect.poll(() => readFileSync(ledgerFile(directory, 'shop', 'a-id'), 'utf8').match(/\n/g)).toHaveLength(10)
   expect(restarts()).toHaveLength(1)
   runs(restarts()[0])
   await expect.poll(restarts).toHaveLength(2)
