@@ -246,8 +246,8 @@ for (;;) {
 `
 
 /**
- * Prints a line for each container that starts, until its input ends. The events come from the runtime itself, some milliseconds
- * after the start and long before the API server knows of it.
+ * Prints a line for each container that starts, until its input ends. The events come from the runtime itself, when it has made the container's
+ * first process and just before it lets it run: long before the API server knows of it.
  */
 export const startsScript = String.raw`
 use strict; use warnings; $| = 1;
@@ -255,10 +255,11 @@ my $pid = open(my $events, '-|', 'ctr', '--namespace=k8s.io', 'events') or die "
 my $fd = ''; vec($fd, fileno STDIN, 1) = 1; vec($fd, fileno $events, 1) = 1;
 my $rest = '';
 sub tell_of {
-  my ($id) = @_;
-  open(my $info, '-|', 'ctr', '--namespace=k8s.io', 'containers', 'info', $id) or return;
-  my $all = do { local $/; <$info> }; close $info;
-  my @of = map { $all =~ /"io\.kubernetes\.$_": "([^"]+)"/ ? $1 : return } 'pod.namespace', 'pod.name', 'container.name';
+  my ($event) = @_;
+  my ($id, $bundle) = map { $event =~ /"$_":"([^"]+)"/ ? $1 : return } 'container_id', 'bundle';
+  open(my $config, '<', "$bundle/config.json") or return;
+  my $all = do { local $/; <$config> }; close $config;
+  my @of = map { $all =~ /"io\.kubernetes\.cri\.$_":"([^"]+)"/ ? $1 : return } 'sandbox-namespace', 'sandbox-name', 'container-name';
   print "$id @of\n";
 }
 for (;;) {
@@ -266,7 +267,7 @@ for (;;) {
   if (vec($ready, fileno STDIN, 1)) { sysread(STDIN, my $b, 4096) or do { kill 'KILL', $pid; exit 0 } }
   if (vec($ready, fileno $events, 1)) {
     sysread($events, $rest, 65536, length $rest) or exit 1;
-    while ($rest =~ s/^(.*)\n//) { my $line = $1; tell_of($1) if $line =~ m{ /tasks/start } && $line =~ /"container_id":"([\w.-]+)"/ }
+    while ($rest =~ s/^(.*)\n//) { my $line = $1; tell_of($line) if $line =~ m{ /tasks/create } }
   }
 }
 `
