@@ -175,7 +175,7 @@ export class ContainerSession {
       if (this.#isNew && asked) this.#first = both(this.#first, asked)
       if (replica.isDue && this.#isNew) continue
       if (this.#isNew) await this.#open(this.#first)
-      else if (asked) this.#restart(asked)
+      else if (asked) this.#restart(this.#parts.supervision === 'none' ? inPlace(asked) : asked)
     }
     this.#tellRefused()
   }
@@ -354,7 +354,8 @@ export class ContainerSession {
       const started = (await this.#ask((session) => session.probe(replica.ref, [pidFile]))).length === 0
       if (listens && !started && (await this.#told('go'))) return
     }
-    if (asked) this.#restart(asked)
+    // another pod would not have waited either, and begun with the old files again
+    if (asked) this.#restart(inPlace(asked))
   }
 
   /** Tells the supervisor something; waits for one that has just begun. False when there is none: the image has no mkfifo. */
@@ -453,6 +454,11 @@ function both(one: Asked | undefined, other: Asked): Asked {
     graceMs: longer(one?.graceMs, other.graceMs),
     container: (one?.container ?? false) || other.container,
   }
+}
+
+/** The same without another pod. */
+function inPlace(asked: Asked): Asked {
+  return asked.container ? { ...asked, container: false, graceMs: longer(asked.graceMs, defaultGraceMs) } : asked
 }
 
 function longer(one: number | undefined, other: number | undefined): number | undefined {

@@ -28,6 +28,8 @@ let containers: Containers
 let events: Event[]
 let sessions: Sessions
 let wake: (() => void)[]
+/** Services that were to be built anew. */
+let rebuilt: string[]
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'devkit-sessions-'))
@@ -37,6 +39,7 @@ beforeEach(() => {
   containers = new Containers()
   events = []
   wake = []
+  rebuilt = []
   const bus = new Bus()
   bus.subscribe((event) => {
     events.push(event)
@@ -47,7 +50,7 @@ beforeEach(() => {
     host: { files: openFiles(), engine: async () => ({ image: async () => undefined }) },
   }
   sessions = new Sessions({ bus, signal: scope.signal, parts } as unknown as EngineRun, scope, {
-    rebuild: () => undefined,
+    rebuild: (service) => void rebuilt.push(service),
     bringUp: () => undefined,
   })
 })
@@ -80,7 +83,12 @@ const times = (type: Event['type']): number => events.filter((event) => event.ty
 /** The namespace as a test tells it. */
 class Cluster {
   readonly #inboxes = new Map<string, Inbox<KubeEvent>>()
-  readonly #kube = { watch: ({ kind }: { kind: string }, signal: AbortSignal) => this.#follow(kind, signal) } as unknown as Kube
+  /** Names of pods that were deleted. */
+  readonly removed: string[] = []
+  readonly #kube = {
+    watch: ({ kind }: { kind: string }, signal: AbortSignal) => this.#follow(kind, signal),
+    remove: async ({ name }: { name: string }) => void this.removed.push(name),
+  } as unknown as Kube
   readonly live = new Live(this.#kube, 'shop', scope.child())
 
   tell(kind: string, ...told: readonly KubeEvent[]): void {
@@ -96,7 +104,7 @@ class Cluster {
     const service = {
       name: 'web',
       image: 'x/web',
-      build: undefined,
+      build: { context: '' },
       sync: [{ from: 'src', to: '/app', ignore: [], restart, run: [] }],
       ports: [],
       dependsOn: [],
@@ -242,6 +250,31 @@ test('saves during a restart lead to one more, not to many', async () => {
   expect(restarts()).toHaveLength(2)
   expect(times('restarted')).toBe(2)
   expect(containers.of('a-id').get('/app/page')).toBe('five')
+})
+
+test('restart with its container: a pod that does not wait for its files is never replaced over and over', async () => {
+  const cluster = new Cluster()
+  cluster.tell('Deployment', { type: 'set', object: deployment })
+  cluster.tell('Pod', pod('a', supervised), { type: 'synced' })
+  cluster.attach('container')
+  const restarts = (): readonly string[] => containers.told.filter((line) => line.startsWith('restart '))
+  // it began with what its image has: in place
+  await expect.poll(restarts).toHaveLength(1)
+  containers.own.add(startedFile(restarts()[0]?.split(' ')[1] ?? ''))
+  await sessions.synced('web', scope.signal)
+  expect(cluster.removed).toEqual([])
+  sessions.changed('web', [save('page', 'two')], Date.now())
+  await expect.poll(() => cluster.removed).toEqual(['a'])
+  // what follows it is new as well
+  cluster.tell('Pod', pod('b', supervised))
+  await expect.poll(restarts).toHaveLength(2)
+  expect(cluster.removed).toEqual(['a'])
+})
+
+test('where the image has no shell a save builds it, instead of replacing its pod by one with the old files', async () => {
+  three().attach('container')
+  await expect.poll(() => rebuilt).toEqual(['web', 'web', 'web'])
+  expect(events.filter(({ type }) => type === 'problem')).toMatchObject([{ code: 'SYNC-107' }, {}, {}])
 })
 
 test('a program gets its grace, the longest that is asked for; that it was killed is told', async () => {
