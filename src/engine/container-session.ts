@@ -37,8 +37,8 @@ export interface ContainerParts {
   readonly command: (command: string | readonly string[]) => Promise<void>
   /** Replaces the pod; the one that follows has the working tree before its program starts. */
   readonly replacePod: () => Promise<void>
-  /** The program can be started anew neither in place nor with its container: what then. */
-  readonly cannotRestart: () => void
+  /** The program can be started anew neither in place nor with its container, after a save of this time (ms since the epoch): what then. */
+  readonly cannotRestart: (since: number) => void
   /** Paths of this machine that changed while they were sent. */
   readonly changedMeanwhile: (paths: readonly string[]) => void
   /** The container runs no more. */
@@ -362,7 +362,7 @@ export class ContainerSession {
   async #told(line: string): Promise<boolean> {
     const { ref } = this.#parts.replica
     const giveUp = Date.now() + 3000
-    for (let pauseMs = 5; ; pauseMs = Math.min(pauseMs * 2, 100)) {
+    for (let pauseMs = 5; ; pauseMs = Math.min(pauseMs * 2, 20)) {
       if (await this.#ask((session) => session.tell(ref, askFifo, line))) return true
       if (Date.now() > giveUp) return false
       await delay(pauseMs, this.#signal)
@@ -415,7 +415,7 @@ export class ContainerSession {
     const { replica, supervision, cannotRestart } = this.#parts
     const number = `${Date.now()}${Math.floor(Math.random() * 1000)}`
     if (supervision === 'none' || !(await this.#told(`restart ${number} ${graceMs / 1000}`))) {
-      cannotRestart()
+      cannotRestart(this.#since)
       return undefined
     }
     const giveUp = Date.now() + graceMs + 15_000

@@ -53,6 +53,8 @@ interface Synced {
   reading: Promise<void>
   /** When a pod was replaced for a restart, as `performance.now()`. */
   replacedAt: number | undefined
+  /** When it was last told that no restart is possible, in ms since the epoch. */
+  refusedAt: number
   /** What was told of the restarts. */
   told: string
 }
@@ -185,6 +187,7 @@ export class Sessions {
       images: new Map(),
       reading: Promise.resolve(),
       replacedAt: undefined,
+      refusedAt: 0,
       told: '',
     }
     this.#services.set(service.name, synced)
@@ -330,7 +333,7 @@ export class Sessions {
         synced.replacedAt ??= performance.now()
         await this.#state.kube.remove({ apiVersion: 'v1', kind: 'Pod', name: ref.pod, namespace }, signal)
       },
-      cannotRestart: () => this.#cannotRestart(synced),
+      cannotRestart: (since) => this.#cannotRestart(synced, since),
       // after a breath: a file that never rests must not take all there is
       changedMeanwhile: (paths) =>
         void delay(20, signal).then(
@@ -398,7 +401,11 @@ export class Sessions {
     this.#run.bus.emit({ type: 'restarted', service: synced.plan.name, pod, container, ms })
   }
 
-  #cannotRestart({ plan }: Synced): void {
+  /** A save that several containers cannot take is one matter. */
+  #cannotRestart(synced: Synced, since: number): void {
+    if (since <= synced.refusedAt) return
+    synced.refusedAt = Date.now()
+    const { plan } = synced
     const problem = new DevkitError('SYNC-107', {
       message: `The program of ${plan.name} cannot be restarted in place: ${
         this.#state.plan.profile.supervise === true

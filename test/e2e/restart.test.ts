@@ -153,6 +153,14 @@ test('a program that crashes after a save ends its container with its code, and 
       '--timeout=30s',
     )
     await rig.fetchSaying(url, 'not in the image')
+    // crashed once more, the kubelet lets it wait
+    rig.kubectl('exec', 'deploy/web', '--', 'sh', '-c', 'kill -KILL $(cat /.devkit/own/pid)')
+    const reason = '--for=jsonpath={.status.containerStatuses[0].state.waiting.reason}=CrashLoopBackOff'
+    rig.kubectl('wait', reason, 'pod', '-l', 'app=web', '--timeout=30s')
+    rig.write('app/src/page.txt', 'mended\n')
+    await rig.fetchSaying(url, 'mended')
+    // another pod, which waits for nothing
+    expect(containers()).toMatchObject([{ restartCount: 0 }])
   })
 })
 
@@ -222,14 +230,19 @@ test('restart by signal, by command, after a grace of its own, with its containe
   })
 })
 
-test('a program that cannot restart in place: it is said, and its image is built and rolled out', async () => {
+test('an image without a shell: it is said that its program cannot restart in place, and a save is built and rolled out', async () => {
   const config = JSON.parse(rig.read('devkit.config.json'))
   config.services.web.sync[0] = { from: 'app/src', to: '/app/src', restart: 'process' }
-  rig.write('devkit.config.json', JSON.stringify({ ...config, profiles: { dev: { supervise: false } } }))
+  rig.write('devkit.config.json', JSON.stringify(config))
+  rig.write('app/Dockerfile', `${rig.read('app/Dockerfile')}RUN rm /bin/sh\n`)
   await watching(async (run, url) => {
     expect(rig.kubectl('get', 'deploy/web', '-o', 'json')).not.toContain('/.devkit')
     rig.write('app/src/page.txt', 'in the image\n')
-    expect(await run.next('problem', web)).toMatchObject({ code: 'SYNC-107', severity: 'warning' })
+    expect(await run.next('problem', web)).toMatchObject({
+      code: 'SYNC-107',
+      severity: 'warning',
+      message: expect.stringContaining('its image has no shell'),
+    })
     await run.next('action', (event) => event['do'] === 'rebuild')
     await run.next('service.ready', web)
     expect(await rig.fetchSaying(url, 'in the image')).toBe('in the image\n')

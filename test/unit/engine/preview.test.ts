@@ -32,6 +32,7 @@ test('an image that the engine has is shown under its supervisor, by the name th
   expect(isSupervised(web(shown))).toBe(true)
   expect(commandOf(web(shown))).toEqual(['perl', '/app/serve.pl'])
   expect(web(shown).image).toMatch(/^registry\.example\.com\/shop\/web:devkit-[0-9a-f]{12}$/)
+  expect(isSupervised(web(await rendered(plan({ supervise: false }), true)))).toBe(false)
   // another tree, another image
   writeFileSync(join(directory, 'app/src/page.txt'), 'changed\n')
   expect(web(await rendered(plan(), true)).image).not.toBe(web(shown).image)

@@ -272,9 +272,17 @@ test('restart with its container: a pod that does not wait for its files is neve
 })
 
 test('where the image has no shell a save builds it, instead of replacing its pod by one with the old files', async () => {
-  three().attach('container')
-  await expect.poll(() => rebuilt).toEqual(['web', 'web', 'web'])
-  expect(events.filter(({ type }) => type === 'problem')).toMatchObject([{ code: 'SYNC-107' }, {}, {}])
+  const cluster = three()
+  cluster.attach()
+  await cluster.seen('Pod/c')
+  await sessions.synced('web', scope.signal)
+  cluster.attach('container')
+  await sessions.synced('web', scope.signal)
+  sessions.changed('web', [save('page', 'two')], Date.now())
+  await sessions.synced('web', scope.signal)
+  expect(pages()).toEqual(['two', 'two', 'two'])
+  expect({ rebuilt, removed: cluster.removed }).toEqual({ rebuilt: ['web'], removed: [] })
+  expect(events.filter(({ type }) => type === 'problem')).toMatchObject([{ code: 'SYNC-107', severity: 'warning' }])
 })
 
 test('a program gets its grace, the longest that is asked for; that it was killed is told', async () => {
