@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Run } from '../e2e/tools/devkit.ts'
-import type { Row, Target } from './figures.ts'
+import { figureOf, type Row, type Target } from './figures.ts'
 import { holds, type Reader, type Seen } from './reader.ts'
 import { type Stand, say } from './stand.ts'
 import { differences, treeHere, treeThere } from './tree.ts'
@@ -126,7 +126,8 @@ export class Bench {
 
   /** Puts a row into the table. Its target is the node stream's; the exec stream may take twice as long, or what `throughApi` allows. */
   add({ throughApi, ...row }: Row & { readonly throughApi?: Target }): void {
-    say(`${row.what}: ${row.values.length} measured`)
+    const { n, p50, p95, unit } = figureOf(row)
+    say(`${row.what}: n ${n} · p50 ${p50} · p95 ${p95} ${unit}`)
     const target = this.transport === 'exec' ? (throughApi ?? twiceAsLong(row)) : row.target
     this.rows.push(target === undefined ? row : { ...row, target })
   }
