@@ -40,9 +40,7 @@ async function inputOf(plan: Plan, source: Source, parts: Tools): Promise<Prefli
     namespace: plan.namespace,
     capabilities: capabilitiesOf(plan.kubernetes, source.manifests),
     own: isOwn(plan),
-    images: plan.services.flatMap(({ name, image, build }) =>
-      image === undefined ? [] : [{ service: name, image, isBuilt: build !== undefined }],
-    ),
+    images: plan.services.flatMap(({ image, build }) => (image === undefined ? [] : [{ image, isBuilt: build !== undefined }])),
   }
 }
 

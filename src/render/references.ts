@@ -2,6 +2,7 @@ import { DevkitError } from '../lib/errors.ts'
 import { repositoryOf } from '../lib/image.ts'
 import { nearest } from '../lib/nearest.ts'
 import { isWorkload, type KubeObject, type Manifest, nameOf, placeOf, podSpecOf } from '../lib/objects.ts'
+import { groupOf } from '../lib/select.ts'
 import { imagesIn } from './transforms/images.ts'
 import type { ServiceTarget } from './transforms/transforms.ts'
 
@@ -50,10 +51,9 @@ function checkTwice(manifests: readonly Manifest[]): void {
   const seen = new Map<string, Manifest>()
   const twice: string[] = []
   for (const manifest of manifests) {
-    const { apiVersion, kind, metadata } = manifest.object
+    const { kind, metadata } = manifest.object
     // versions of a group are the same objects
-    const group = apiVersion.includes('/') ? apiVersion.split('/')[0] : ''
-    const key = [group, kind, metadata.namespace ?? '', metadata.name].join('/')
+    const key = [groupOf(manifest.object), kind, metadata.namespace ?? '', metadata.name].join('/')
     const first = seen.get(key)
     if (first)
       twice.push(`${placeOf(manifest.origin)}: ${nameOf(manifest.object)} is defined already at ${placeOf(first.origin)}`)

@@ -1,7 +1,7 @@
 import { utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { app, deployment, imageOf, manifestsOf } from './tools/app.ts'
+import { app, deployment, imageOf, manifestsOf, serviceOf } from './tools/app.ts'
 import type { AnyEvent, Run } from './tools/devkit.ts'
 import { useRig } from './tools/rig.ts'
 
@@ -127,6 +127,23 @@ test('a broken manifest is told at its line; the mended one is applied', async (
   rig.write('k8s/other.yaml', `${manifestOf(1)}---\n${manifestsOf(labelled)}`)
   expect(await run.next('object', is({ kind: 'ConfigMap', name: 'added' }))).toMatchObject({ outcome: 'created' })
   await run.next('problem.resolved', is({ code: 'RENDER-101' }))
+})
+
+test('what cannot work is told and not applied, what may not is applied and told; both as resolved when they are mended', async () => {
+  const from = run.events.length
+  const container = { ...plain, envFrom: [{ secretRef: { name: 'gone' } }] }
+  rig.write('k8s/other.yaml', manifestsOf(deployment({ project, service: 'other', container })))
+  expect(await run.next('problem')).toMatchObject({
+    code: 'RENDER-201',
+    severity: 'failure',
+    message: expect.stringMatching(/^k8s\/other\.yaml:\d+: Deployment\/other: Secret gone is referenced by other\/envFrom/),
+  })
+  expect(stepsSince(from)).not.toContain('apply')
+  rig.write('k8s/other.yaml', `${manifestOf(1)}---\n${manifestsOf(serviceOf('nobody'))}`)
+  expect(await run.next('problem')).toMatchObject({ code: 'RENDER-203', severity: 'warning', object: 'Service/nobody' })
+  await run.next('problem.resolved', is({ code: 'RENDER-201' }))
+  rig.write('k8s/other.yaml', manifestOf(1))
+  await run.next('problem.resolved', is({ code: 'RENDER-203', object: 'Service/nobody' }))
 })
 
 test('the API server goes away and comes back: the next manifest is applied', async () => {

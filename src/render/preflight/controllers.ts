@@ -1,4 +1,5 @@
 import { type Manifest, nameOf } from '../../lib/objects.ts'
+import { groupOf } from '../../lib/select.ts'
 import { Field } from './field.ts'
 import type { Finding } from './finding.ts'
 import type { Stack } from './stack.ts'
@@ -13,9 +14,11 @@ export function unserved(stack: Stack): readonly Finding[] {
   if (images.some((image) => controllers.test(image))) return []
   const all = (kind: string): readonly Manifest[] => [...stack.of(kind).values()]
   const balanced = all('Service').filter((manifest) => Field.of(manifest).get('spec', 'type').value === 'LoadBalancer')
+  // a service mesh has a kind of that name too
+  const gateways = all('Gateway').filter(({ object }) => groupOf(object) === 'gateway.networking.k8s.io')
   return [
     ...finding(stack, all('IngressClass').length > 0 ? [] : all('Ingress'), 'ingress controller'),
-    ...finding(stack, all('GatewayClass').length > 0 ? [] : all('Gateway'), 'gateway controller'),
+    ...finding(stack, all('GatewayClass').length > 0 ? [] : gateways, 'gateway controller'),
     ...finding(stack, balanced, 'load balancer'),
   ]
 }

@@ -51,7 +51,7 @@ export class Field {
 
   /** The names and texts of a map: labels, selectors. */
   get labels(): Readonly<Record<string, string>> {
-    return Object.fromEntries(this.entries.map(([key, { value }]) => [key, String(value)]))
+    return Object.fromEntries(this.entries.flatMap(([key, { value }]) => (typeof value === 'string' ? [[key, value]] : [])))
   }
 }
 

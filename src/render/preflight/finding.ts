@@ -1,4 +1,4 @@
-import { DevkitError, type ProblemCode, problems } from '../../lib/errors.ts'
+import { DevkitError, type ProblemCode } from '../../lib/errors.ts'
 import type { ObjectRef } from '../../lib/objects.ts'
 
 /** Something that will not work, seen before anything is touched. */
@@ -38,6 +38,6 @@ export function failureOf(findings: readonly Finding[]): DevkitError | undefined
   const lines = failures.flatMap(({ code, message, hint }) => [`${message} (${code})`, `  → ${hint}`])
   return new DevkitError(first.code, {
     message: `${failures.length} problems in the manifests:\n${lines.join('\n')}`,
-    hint: `Mend them all, or change them in the profile. ${problems[first.code].exit === 2 ? 'Nothing was touched.' : ''}`.trim(),
+    hint: 'Mend them all, or change them in the profile. Nothing was touched.',
   })
 }

@@ -2,7 +2,7 @@ import { nearest } from '../../lib/nearest.ts'
 import { nameOf } from '../../lib/objects.ts'
 import { Field } from './field.ts'
 import type { Finding } from './finding.ts'
-import { backendsOf } from './ports.ts'
+import { backendsOf, probes } from './ports.ts'
 import { provided } from './provided.ts'
 import type { Stack } from './stack.ts'
 
@@ -59,10 +59,20 @@ function* hostsIn(stack: Stack): Iterable<Host> {
   for (const { spec, containers } of stack.pods) {
     const aliases = spec.get('hostAliases').items.flatMap((alias) => alias.get('hostnames').items.map(({ value }) => value))
     for (const container of containers)
-      for (const [name, field] of variablesOf(stack, container))
-        for (const host of servicesIn(field.text ?? ''))
-          if (!aliases.includes(host.service)) yield { ...host, field, by: `${container.get('name').text}/env ${name}` }
+      for (const { text = '', ...from } of textsOf(stack, container))
+        for (const host of servicesIn(text)) if (!aliases.includes(host.service)) yield { ...host, ...from }
   }
+}
+
+/** Where a container may name a Service: its variables and the hosts that its probes ask. */
+function* textsOf(stack: Stack, container: Field): Iterable<Pick<Host, 'field' | 'by'> & { readonly text: string | undefined }> {
+  const name = container.get('name').text ?? ''
+  for (const [variable, field] of variablesOf(stack, container)) yield { text: field.text, field, by: `${name}/env ${variable}` }
+  for (const probe of probes)
+    for (const way of ['httpGet', 'tcpSocket']) {
+      const field = container.get(probe, way, 'host')
+      yield { text: field.text && `${field.text}:80`, field, by: `${name}/${probe}` }
+    }
 }
 
 /** Variables of a container with the fields that hold their texts, those of ConfigMaps and readable Secrets too. */

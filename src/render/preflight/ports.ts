@@ -5,6 +5,9 @@ import type { Finding } from './finding.ts'
 import { podsWith } from './selectors.ts'
 import type { Stack } from './stack.ts'
 
+/** The probes of a container. */
+export const probes = ['startupProbe', 'readinessProbe', 'livenessProbe'] as const
+
 /** Ports that a probe, a Service or an Ingress names, and that what they lead to does not have. */
 export function missingPorts(stack: Stack): readonly Finding[] {
   return [...portsOfProbes(stack), ...portsOfServices(stack), ...portsOfIngresses(stack)]
@@ -23,13 +26,13 @@ function namesOf(containers: readonly Field[]): readonly string[] {
 function portsOfProbes(stack: Stack): readonly Finding[] {
   return stack.pods.flatMap(({ workload, containers, count }) =>
     containers.flatMap((container) =>
-      ['startupProbe', 'readinessProbe', 'livenessProbe'].flatMap((probe) =>
+      probes.flatMap((probe) =>
         ['httpGet', 'tcpSocket'].flatMap((way) => {
           const port = container.get(probe, way, 'port')
           const name = nameOfPort(port)
           const known = namesOf([container])
           if (name === undefined || known.includes(name)) return []
-          const who = `container ${container.get('name').text}`
+          const who = `container ${container.get('name').text ?? ''}`.trim()
           return finding(stack, port, {
             severity: count > 0 ? 'failure' : 'warning',
             what: `${probe} asks the port ${name}, ${who} names none so`,

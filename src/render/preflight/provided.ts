@@ -31,7 +31,7 @@ export function provided(stack: Stack, kind: string, name: string): Provided {
   if (kind === 'PersistentVolumeClaim' && isClaimOfSet(stack, name)) return 'yes'
   if (stack.foreign.some(({ object }) => name.includes(object.metadata.name) || JSON.stringify(object).includes(`"${name}"`)))
     return 'maybe'
-  return mayCreate(stack, kind) ? 'maybe' : 'no'
+  return mayDo(stack, kind, ['create']) ? 'maybe' : 'no'
 }
 
 /** Names of Secrets that operators make of what the manifests ask them for. */
@@ -71,8 +71,8 @@ function isClaimOfSet(stack: Stack, name: string): boolean {
   )
 }
 
-/** Whether a program of the stack may make objects of the kind: a certificate's Job, an operator. */
-function mayCreate(stack: Stack, kind: string): boolean {
+/** Whether a program of the stack may do one of these to objects of the kind: a certificate's Job, an operator. */
+function mayDo(stack: Stack, kind: string, verbs: readonly string[]): boolean {
   const plural = plurals[kind]
   if (plural === undefined) return false
   const has = (list: Field, ...words: readonly string[]): boolean =>
@@ -83,7 +83,7 @@ function mayCreate(stack: Stack, kind: string): boolean {
     roles.some((role) =>
       Field.of(role)
         .get('rules')
-        .items.some((rule) => has(rule.get('resources'), plural) && has(rule.get('verbs'), 'create')),
+        .items.some((rule) => has(rule.get('resources'), plural) && has(rule.get('verbs'), ...verbs)),
     ) || bindings.some((binding) => /^(cluster-admin|admin|edit)$/.test(Field.of(binding).get('roleRef', 'name').text ?? ''))
   )
 }
@@ -93,6 +93,8 @@ export function keysOf(stack: Stack, kind: string, name: string): ReadonlySet<st
   const manifest = stack.of(kind).get(name)
   if (!manifest || !['ConfigMap', 'Secret'].includes(kind)) return undefined
   const root = Field.of(manifest)
-  if (root.get('type').value === 'kubernetes.io/service-account-token' || mayCreate(stack, kind)) return undefined
+  const isFilled = root.get('type').value === 'kubernetes.io/service-account-token' || secretsMade(stack).has(name)
+  if (kind === 'Secret' && isFilled) return undefined
+  if (mayDo(stack, kind, ['create', 'update', 'patch'])) return undefined
   return new Set(['data', 'stringData', 'binaryData'].flatMap((field) => root.get(field).entries.map(([key]) => key)))
 }

@@ -1,4 +1,4 @@
-import { type KubeObject, type Manifest, nameOf } from '../../lib/objects.ts'
+import { type Manifest, nameOf } from '../../lib/objects.ts'
 import { type Capabilities, capabilitiesOf } from '../capabilities.ts'
 import { Field, type PlaceOf, placesIn } from './field.ts'
 
@@ -12,8 +12,8 @@ export interface PreflightInput {
   readonly capabilities: Capabilities
   /** Whether the cluster is one that devkit makes: what is in it is known then. */
   readonly own: boolean
-  /** Images that the config names, by service. */
-  readonly images: readonly { readonly service: string; readonly image: string; readonly isBuilt: boolean }[]
+  /** Images that services of the config name. */
+  readonly images: readonly { readonly image: string; readonly isBuilt: boolean }[]
 }
 
 /** What pods may ask of a node. */
@@ -82,19 +82,19 @@ function podsOf(manifest: Manifest): readonly Pods[] {
         labels: template.get('metadata', 'labels').labels,
         spec,
         containers,
-        count: countOf(object),
+        count: countOf(manifest),
       },
     ]
   })
 }
 
-function countOf(object: KubeObject): number {
-  const spec = Field.of({ object, origin: { file: '', line: 1 } }).get('spec')
+function countOf(manifest: Manifest): number {
+  const spec = Field.of(manifest).get('spec')
   const number = (name: string): number => {
     const { value } = spec.get(name)
     return typeof value === 'number' ? value : 1
   }
-  switch (object.kind) {
+  switch (manifest.object.kind) {
     case 'Pod':
     case 'DaemonSet':
       return 1

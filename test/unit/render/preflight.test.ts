@@ -262,6 +262,14 @@ const traps: readonly Trap[] = [
     says: /names Service web in the namespace production, here it is in shop/,
   },
   {
+    what: 'a Service that a probe asks',
+    yaml: all(service, web('livenessProbe: {tcpSocket: {host: wep, port: http}}')),
+    mend: [['host: wep', 'host: web']],
+    severity: 'warning',
+    code: 'RENDER-201',
+    says: /main\/livenessProbe names Service wep/,
+  },
+  {
     what: 'a backend of an Ingress',
     yaml: all(
       service,
@@ -411,6 +419,20 @@ const traps: readonly Trap[] = [
     says: /Ingress\/a and 1 more: the cluster has no ingress controller/,
   },
   {
+    what: 'a Gateway without a controller; that of a service mesh has another group',
+    yaml: all(
+      'apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: a}\nspec: {group: gateway.networking.k8s.io, scope: Namespaced, names: {kind: Gateway}, versions: [{name: v1}]}\n',
+      'apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: a}\nspec: {}\n',
+    ),
+    mend: [
+      ['group: gateway.networking.k8s.io', 'group: mesh.example.com'],
+      ['apiVersion: gateway.networking.k8s.io', 'apiVersion: mesh.example.com'],
+    ],
+    severity: 'warning',
+    code: 'RENDER-206',
+    says: /Gateway\/a: the cluster has no gateway controller/,
+  },
+  {
     what: 'a load balancer that nobody is',
     yaml: all(service.replace('spec: {', 'spec: {type: LoadBalancer, '), web()),
     mend: [['type: LoadBalancer', 'type: ClusterIP']],
@@ -425,7 +447,7 @@ const traps: readonly Trap[] = [
     severity: 'warning',
     code: 'RENDER-208',
     says: /no service of the config has the image registry\.example\.com\/shop\/web/,
-    over: { images: [{ service: 'api', image: 'registry.example.com/shop/api', isBuilt: true }] },
+    over: { images: [{ image: 'registry.example.com/shop/api', isBuilt: true }] },
   },
 ]
 
@@ -499,6 +521,12 @@ test('what something else provides is not missed', async () => {
       'apiVersion: bitnami.com/v1\nkind: SealedSecret\nmetadata: {name: a}\nspec: {template: {metadata: {name: keys}}}\n',
     ),
     all(web('', 'volumes: [{name: d, persistentVolumeClaim: {claimName: data-db-0}}]'), statefulSet),
+    // what an operator fills, and what a Job may
+    all(
+      secret,
+      web('env: [{name: A, valueFrom: {secretKeyRef: {name: web-keys, key: later}}}]'),
+      'apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [""], resources: [secrets], verbs: [patch]}]\n',
+    ),
     all('apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: a}\nspec: {storageClassName: manual}\n', claimOf('manual')),
     web(
       'env: [{name: A, value: "http://legacy:80"}, {name: B, value: "https://example.com"}, {name: C, value: "$(HOST):5432"}, {name: D, value: "localhost:80"}]',
