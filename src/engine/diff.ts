@@ -146,14 +146,12 @@ function masked(value: unknown): unknown {
  * @throws CLUSTER-104 when the cluster is there and does not answer; as `preview` and `applyManifest`
  */
 export async function diffLive(plan: Plan, parts: Parts, step: Step): Promise<FoundDiff> {
-  const { source, input, notes: told, problems } = await preview(plan, parts, step)
+  const { manifests: local, source, input, notes: told, problems } = await preview(plan, parts, step)
   const values = await valuesOf(plan, parts)
   const found = await providerOf(parts.tools, plan.cluster.spec).find(plan.cluster, step)
   const about = { before: 'live', after: 'local', notes: [...told], problems }
-  if (found.state === 'absent' || found.state === 'making') {
-    const manifests = withSecrets(transform(source.manifests, input), values, plan.namespace)
-    return { ...about, objects: manifests.map(added), notes: [...told, `the cluster is ${found.state}: nothing is live`] }
-  }
+  if (found.state === 'absent' || found.state === 'making')
+    return { ...about, objects: local.map(added), notes: [...told, `the cluster is ${found.state}: nothing is live`] }
   if (found.state !== 'running')
     throw new DevkitError('CLUSTER-104', {
       message: `The cluster is ${found.state}: what is live cannot be asked.`,

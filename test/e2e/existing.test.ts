@@ -173,3 +173,18 @@ test('down takes out what devkit put in, and leaves the cluster, everybody elseâ
   expect(rig.docker('ps', '-q', '--filter', `name=^${rig.node}$`)).not.toBe('')
   expect(readdirSync(join(rig.scratch, 'home/.local/state'), { recursive: true })).not.toContain('devkit/clusters')
 })
+
+test('production as devkit renders it runs on a cluster that has nothing of devkit: kubectl finds no difference to the files', () => {
+  const { code, stdout: rendered } = rig.text(['render', '-p', 'production'])
+  expect(code).toBe(0)
+  // the image that was pulled for devkit, by the name that production has for it
+  const images = rig.docker('exec', rig.node, 'ctr', '-n', 'k8s.io', 'images', 'list', '-q').split('\n')
+  const pulledAs = images.find((image) => image.startsWith(`${registry.address}/`) && image.includes(':devkit-')) ?? ''
+  rig.docker('exec', rig.node, 'ctr', '-n', 'k8s.io', 'images', 'tag', '--force', pulledAs, `${imageOf(project)}:1.0`)
+  rig.kubectlWith(rendered, 'apply', '-f', '-')
+  rig.kubectl('rollout', 'status', 'deployment/web', '--timeout=90s')
+  rig.kubectlWith(rig.read('k8s/app.yaml'), 'diff', '-f', '-')
+  const live = rig.kubectl('get', 'deployments,services,pods', '-o', 'json')
+  expect(live).not.toContain('devkit.dev')
+  rig.kubectl('delete', 'deployment,service', 'web')
+})
