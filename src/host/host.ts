@@ -170,7 +170,7 @@ export interface WatchRoot {
 export interface WatchOptions {
   /** Names that are never watched, whatever the roots say. */
   readonly never: RegExp
-  /** Told once when the machine gives no more watches (SYNC-103): what is not covered is polled. */
+  /** Told once when the machine gives no more watches (SYNC-103), and for each file system that may be silent (SYNC-115): what is not covered is polled. */
   readonly warn: (problem: DevkitError) => void
 }
 

@@ -3,6 +3,7 @@ import { basename, dirname, join, sep } from 'node:path'
 import { type Ignores, ignoring, takesBackIn } from '../lib/ignore.ts'
 import { DirectoryEvents } from './directory-events.ts'
 import type { WatchRoot } from './host.ts'
+import { silentFileSystem } from './silent-files.ts'
 
 /** In a directory's table: the name is a directory. Files have a positive number, see `signatureOf`. */
 const isDirectory = -1
@@ -17,8 +18,8 @@ interface Directory {
   /** The names that matter in a directory that is only watched for them; undefined: all. */
   only: Set<string> | undefined
   handle: Disposable | undefined
-  /** No watch could be had: it is looked at again and again. */
-  polled: boolean
+  /** Its file system may not tell what changes. */
+  readonly silent: boolean
 }
 
 /** What became of a name that something happened to. */
@@ -30,6 +31,8 @@ export interface Listener {
   readonly stirred: (directory: string, name: string) => void
   /** The machine gives no watch for a directory: code and message of the first refusal. */
   readonly refused: (code: string, message: string) => void
+  /** A directory is on a file system that may not tell what changes; heard once for each. */
+  readonly silent: (directory: string, fileSystem: string) => void
 }
 
 /**
@@ -42,6 +45,8 @@ export class Snapshot {
   readonly #directories = new Map<string, Directory>()
   readonly #never: RegExp
   readonly #listen: Listener
+  /** File systems, by device number: whether they may be silent about changes. */
+  readonly #silent = new Map<number, boolean>()
   readonly #events = new DirectoryEvents((directory, name) => this.#stirred(directory, name))
   #roots: readonly { readonly path: string; readonly ignore: readonly { readonly base: string; readonly ignores: Ignores }[] }[] =
     []
@@ -51,9 +56,10 @@ export class Snapshot {
     this.#listen = listen
   }
 
-  /** Whether some directory has no watch. */
-  get polls(): boolean {
-    return [...this.#directories.values()].some(({ polled }) => polled)
+  /** Why some directories are looked at again and again: their file system may be silent, or the machine gives no watch for them. */
+  get polls(): 'silent' | 'unwatched' | undefined {
+    const polled = [...this.#directories.values()].filter(isPolled)
+    return polled.some(({ silent }) => silent) ? 'silent' : polled.length > 0 ? 'unwatched' : undefined
   }
 
   /** Watches these roots and no others; what stays keeps its table. Returns the paths that are new. */
@@ -118,7 +124,7 @@ export class Snapshot {
   *compare(only: 'polled' | 'all'): Generator<undefined, readonly string[]> {
     const found: string[] = []
     for (const directory of [...this.#directories.values()]) {
-      if (this.#directories.get(directory.path) !== directory || (only === 'polled' && !directory.polled)) continue
+      if (this.#directories.get(directory.path) !== directory || (only === 'polled' && !isPolled(directory))) continue
       yield
       const names = directory.only ?? namesIn(directory.path)
       for (const name of new Set([...names, ...directory.entries.keys()])) {
@@ -129,7 +135,7 @@ export class Snapshot {
           after === isDirectory && this.#directories.get(join(directory.path, name))?.identity !== identityOf(stats)
         if (before !== after || before === 0 || replaced) this.look(directory.path, name, false, found)
       }
-      if (directory.polled) this.#watch(directory)
+      if (!directory.handle) this.#watch(directory)
     }
     return found
   }
@@ -142,7 +148,7 @@ export class Snapshot {
       entries: new Map(),
       only: undefined,
       handle: undefined,
-      polled: false,
+      silent: this.#isSilent(path, stats),
     }
     this.#directories.set(path, directory)
     // before its names are read: what comes meanwhile is told twice rather than never
@@ -167,7 +173,7 @@ export class Snapshot {
       entries: new Map(),
       only: new Set(),
       handle: undefined,
-      polled: false,
+      silent: this.#isSilent(parent, stats),
     }
     directory.only?.add(name)
     if (!this.#directories.has(parent)) {
@@ -180,13 +186,20 @@ export class Snapshot {
   #watch(directory: Directory): void {
     try {
       directory.handle = this.#events.open(directory.path)
-      directory.polled = false
     } catch (cause) {
       const { code = '', message } = cause as NodeJS.ErrnoException
       if (code === 'ENOENT' || code === 'ENOTDIR') return
-      directory.polled = true
       this.#listen.refused(code, message)
     }
+  }
+
+  #isSilent(path: string, { dev }: Stats): boolean {
+    const known = this.#silent.get(dev)
+    if (known !== undefined) return known
+    const fileSystem = silentFileSystem(path)
+    this.#silent.set(dev, fileSystem !== undefined)
+    if (fileSystem !== undefined) this.#listen.silent(path, fileSystem)
+    return fileSystem !== undefined
   }
 
   #stirred(path: string, name: string | null): void {
@@ -227,6 +240,10 @@ export class Snapshot {
           !ignore.some(({ base, ignores }) => isBelow(path, base) && ignores(pathBelow(path, base), directory))),
     )
   }
+}
+
+function isPolled({ handle, silent }: Directory): boolean {
+  return silent || !handle
 }
 
 /** The inode alone does not do: the number of a directory that was removed goes to the next that is made. */

@@ -14,9 +14,9 @@ const burstSize = 500
 const lagMs = 300
 const beatMs = 1000
 const idleMs = 60_000
-/** A whole comparison takes at most this share of the time. */
+/** Comparisons take at most this share of the time; those of a silent file system wait for another machine more than they work. */
 const idleShare = 1 / 1000
-const pollShare = 1 / 20
+const pollShares = { unwatched: 1 / 20, silent: 1 / 3 }
 /** Longest slice of a comparison, in ms: a save must not wait behind it. */
 const sliceMs = 4
 
@@ -50,6 +50,7 @@ const snapshot = new Snapshot(new RegExp(never), {
   refused: (code, message) => {
     if (refusals++ === 0) tell({ type: 'refused', code, message })
   },
+  silent: (directory, fileSystem) => tell({ type: 'silent', directory, fileSystem }),
 })
 
 function flushIn(ms: number): void {
@@ -130,7 +131,7 @@ async function compareNow(only: 'polled' | 'all'): Promise<void> {
   if (only === 'all') {
     nextIdle = Date.now() + Math.max(idleMs, busy / idleShare)
   }
-  nextPoll = Date.now() + Math.max(beatMs, busy / pollShare)
+  nextPoll = Date.now() + Math.max(beatMs, busy / pollShares[snapshot.polls ?? 'unwatched'])
 }
 
 let late = false
@@ -143,7 +144,7 @@ setInterval(() => {
     late = false
     void compare('all')
   } else if (now > nextIdle && count === 0) void compare('all')
-  else if (refusals > 0 && now > nextPoll && snapshot.polls) void compare('polled')
+  else if (now > nextPoll && snapshot.polls) void compare('polled')
   lastBeat = now
   report(snapshot.checkRoots(), now)
 }, beatMs)

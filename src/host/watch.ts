@@ -17,6 +17,7 @@ export type WatchNews =
   | { readonly type: 'compared' }
   | ({ readonly type: 'batch' } & FileBatch)
   | { readonly type: 'refused'; readonly code: string; readonly message: string }
+  | { readonly type: 'silent'; readonly directory: string; readonly fileSystem: string }
 
 /** chokidar in a worker thread: a busy main thread would make the kernel's queue overflow, and events be lost without a word. */
 export async function watchFiles(roots: readonly WatchRoot[], options: WatchOptions, signal: AbortSignal): Promise<FileWatch> {
@@ -32,6 +33,7 @@ export async function watchFiles(roots: readonly WatchRoot[], options: WatchOpti
   worker.on('message', (news: WatchNews) => {
     if (news.type === 'batch') inbox.push(news)
     else if (news.type === 'refused') warn(refusal(news))
+    else if (news.type === 'silent') warn(silence(news))
     else {
       const at = waiting.findIndex(({ type }) => type === news.type)
       waiting.splice(at, at < 0 ? 0 : 1)[0]?.resolve()
@@ -89,5 +91,12 @@ function refusal({ code, message }: { readonly code: string; readonly message: s
       ? 'Raise the limit: sudo sysctl fs.inotify.max_user_instances=1024'
       : 'Raise the limit: sudo sysctl fs.inotify.max_user_watches=524288',
     detail: message,
+  })
+}
+
+function silence({ directory, fileSystem }: { readonly directory: string; readonly fileSystem: string }): DevkitError {
+  return new DevkitError('SYNC-115', {
+    message: `${directory} is on ${fileSystem}, which does not tell of every change: it is looked at every second or less often.`,
+    hint: 'Move the project to a file system of this machine (in WSL2: below the home directory of Linux), and saves arrive at once.',
   })
 }

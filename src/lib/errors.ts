@@ -89,6 +89,7 @@ export const problems = {
   'SYNC-112': { summary: 'a command that follows a sync failed', exit: 1 },
   'SYNC-113': { summary: 'a directory of the working tree cannot be read', exit: 1 },
   'SYNC-114': { summary: 'what a sync rule begins at does not exist', exit: 1 },
+  'SYNC-115': { summary: 'a file system does not tell of every change', exit: 1 },
   'PORT-101': { summary: 'a port of this machine is taken', exit: 1 },
   'PORT-102': { summary: 'the cluster has no host port for a service', exit: 1 },
   'INTERNAL-001': { summary: 'a defect in devkit', exit: 1 },

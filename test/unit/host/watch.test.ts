@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import {
   appendFileSync,
+  copyFileSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
@@ -211,11 +212,15 @@ test('10,000 files written at once are all told', async () => {
   expect([...told].filter((path) => /f\d+$/.test(path))).toHaveLength(10_000)
 }, 120_000)
 
-/** Ways of saving, each as the editor's own system calls do it. A busy machine may tear these apart, hence the tries. */
+/** A disk that takes its time over a save, in ms: longer than the quiet after which a lone event is told. */
+const slowly = (): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+
+/** Ways of saving, each as the editor's own system calls do it (strace). A busy machine may tear these apart, hence the tries. */
 const saves: Readonly<Record<string, (path: string) => void>> = {
   'in place, truncated first (VS Code)': (path) => {
     truncateSync(path, 0)
-    writeFileSync(path, 'two')
+    slowly()
+    writeFileSync(path, 'two', { flag: 'r+', flush: true })
   },
   'written beside, renamed over (JetBrains)': (path) => {
     writeFileSync(`${path}___jb_tmp___`, 'two')
@@ -227,6 +232,12 @@ const saves: Readonly<Record<string, (path: string) => void>> = {
     symlinkSync('me@host.1:1', join(dirname(path), '.#a'))
     renameSync(path, `${path}~`)
     writeFileSync(path, 'two')
+    rmSync(join(dirname(path), '.#a'))
+  },
+  'copied to a backup, written in place (Emacs, backup-by-copying)': (path) => {
+    symlinkSync('me@host.1:1', join(dirname(path), '.#a'))
+    copyFileSync(path, `${path}~`)
+    writeFileSync(path, 'two', { flush: true })
     rmSync(join(dirname(path), '.#a'))
   },
   'in three parts': (path) => {
@@ -306,8 +317,33 @@ test('watch limit reached: one warning with the command that raises it, and what
 })
 
 beforeAll(() => {
-  if (spawnSync('vim', ['--version']).error) execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'vim'])
+  for (const program of ['vim', 'bindfs'])
+    if (spawnSync(program, ['--version']).error)
+      execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', program])
 }, 300_000)
+
+test('a file system of which no events come is told once, and what others change there is found; what it tells comes at once', async () => {
+  const shared = (directory: string): string => join(directory, 'src/shared')
+  await using it = await rig((directory) => {
+    file('theirs/a')(directory)
+    file('theirs/deep/b')(directory)
+    mkdirSync(shared(directory))
+    // what goes on behind it, it tells nobody: as a share of another machine
+    execFileSync('bindfs', ['-o', 'attr_timeout=0,entry_timeout=0', join(directory, 'theirs'), shared(directory)])
+  })
+  using mount = new DisposableStack()
+  mount.defer(() => void execFileSync('umount', [shared(it.directory)]))
+  expect(it.warnings.map(({ code, message }) => ({ code, message }))).toEqual([
+    { code: 'SYNC-115', message: expect.stringContaining(`${shared(it.directory)} is on FUSE`) },
+  ])
+  it.write('src/shared/a', 'by this machine')
+  expect(await it.told()).toEqual(['src/shared/a'])
+  it.write('theirs/deep/b', 'by another')
+  it.write('theirs/new', 'by another')
+  const told: string[] = []
+  while (!(told.includes('src/shared/deep/b') && told.includes('src/shared/new'))) told.push(...(await it.told()))
+  expect(it.warnings).toHaveLength(1)
+})
 
 test('saved by vim, whichever way it keeps a backup: nothing but the file is told', async () => {
   for (const way of ['yes', 'no', 'auto']) {
