@@ -154,8 +154,9 @@ export interface EngineStream extends AsyncDisposable {
 
 /**
  * Watches roots until `signal` aborts; yields batches of absolute paths that were written, made or removed, directories too.
- * A lone save comes 5 ms after its last event, a burst after 20 ms of quiet, at the latest after 150 ms; what is missing or empty is given 40 ms, since
- * editors remove and truncate in the middle of a save. Events that the system lost are found by comparing: after bursts, after a sleep, and when idle.
+ * A lone save comes 5 ms after its last event, a burst after 20 ms of quiet, at the latest after 150 ms; what is missing or empty is given 40 ms and
+ * what is new 15 ms, since editors remove, truncate and make files in the middle of a save. Events that the system lost are found by comparing: after
+ * bursts, after a sleep, and when idle.
  */
 export type WatchFiles = (roots: readonly WatchRoot[], options: WatchOptions, signal: AbortSignal) => Promise<FileWatch>
 

@@ -9,6 +9,8 @@ import { silentFileSystem } from './silent-files.ts'
 const isDirectory = -1
 /** A file that changed so shortly before it was looked at that another change may carry the same time, in ms. */
 const racyMs = 20
+/** A file that came and was written to so shortly before may be one that is about to be renamed over another, in ms. */
+const freshMs = 15
 
 interface Directory {
   readonly path: string
@@ -95,7 +97,7 @@ export class Snapshot {
     return found
   }
 
-  /** Looks at a name that something happened to; what is found goes to `found`. `patient`: what is missing or empty may be a save in the middle. */
+  /** Looks at a name that something happened to; what is found goes to `found`. `patient`: it may be a save in the middle, when it is missing, empty or just made. */
   look(directory: string, name: string, patient: boolean, found: string[]): Verdict {
     const known = this.#directories.get(directory)
     if (!known) return 'nothing'
@@ -103,7 +105,7 @@ export class Snapshot {
     const before = known.entries.get(name)
     if (before === undefined && !this.#relevant(known, name)) return 'nothing'
     const stats = statOf(path, false)
-    if (before !== undefined && patient && (!stats || (stats.isFile() && stats.size === 0))) return 'hold'
+    if (patient && mayBeUnfinished(before, stats)) return 'hold'
     const count = found.length
     if (before === isDirectory && (!stats?.isDirectory() || identityOf(stats) !== this.#directories.get(path)?.identity))
       this.#forget(this.#directories.get(path), found)
@@ -244,6 +246,12 @@ export class Snapshot {
 
 function isPolled({ handle, silent }: Directory): boolean {
   return silent || !handle
+}
+
+/** What was there and is missing or empty, or was not and is being written. */
+function mayBeUnfinished(before: number | undefined, stats: Stats | undefined): boolean {
+  if (before !== undefined) return !stats || (stats.isFile() && stats.size === 0)
+  return stats?.isFile() === true && Date.now() - stats.ctimeMs < freshMs
 }
 
 /** The inode alone does not do: the number of a directory that was removed goes to the next that is made. */

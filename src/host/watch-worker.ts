@@ -6,7 +6,7 @@ import type { WatchNews, WatchOrder, WatchStart } from './watch.ts'
 const loneMs = 5
 const burstMs = 20
 const longestMs = 150
-/** How long a file that is missing or empty is taken for a save in the middle, in ms. */
+/** How long a file that is missing, empty or new is taken for a save in the middle, in ms. */
 const patienceMs = 40
 /** So many events in one batch: the kernel's queue may have overflowed, which it tells nobody. */
 const burstSize = 500

@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import {
   appendFileSync,
+  chmodSync,
   copyFileSync,
   linkSync,
   mkdirSync,
@@ -17,6 +18,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import type { FileBatch, WatchRoot } from '../../../src/host/host.ts'
+import { Snapshot } from '../../../src/host/snapshot.ts'
 import { watchFiles } from '../../../src/host/watch.ts'
 import type { DevkitError } from '../../../src/lib/errors.ts'
 import { gitIgnoreRules } from '../../../src/lib/ignore.ts'
@@ -240,6 +242,14 @@ const saves: Readonly<Record<string, (path: string) => void>> = {
     writeFileSync(path, 'two', { flush: true })
     rmSync(join(dirname(path), '.#a'))
   },
+  'beside it under a name that nobody knows, renamed over (Emacs, file-precious-flag; Kate, Zed, sed)': (path) => {
+    const temporary = join(dirname(path), 'tmpuOzHAf')
+    writeFileSync(temporary, '', { mode: 0o600 })
+    slowly()
+    writeFileSync(temporary, 'two', { flush: true })
+    renameSync(temporary, path)
+    chmodSync(path, 0o644)
+  },
   'in three parts': (path) => {
     writeFileSync(path, 't')
     appendFileSync(path, 'w')
@@ -253,6 +263,27 @@ test.each(Object.keys(saves))('saved %s: told once', { retry: 3 }, async (way) =
   saves[way]?.(join(it.directory, 'src/a'))
   expect(await it.batches()).toEqual([['src/a']])
   expect(readFileSync(join(it.directory, 'src/a'), 'utf8').trim()).toBe('two')
+})
+
+test('what has just been made is given its time: it may be renamed over another', async () => {
+  await using it = await rig(file('src/a'))
+  const directory = join(it.directory, 'src')
+  const listener = { stirred: () => undefined, refused: () => undefined, silent: () => undefined }
+  const snapshot = new Snapshot(neverSynced, listener)
+  snapshot.setRoots([{ path: directory, ignore: [] }])
+  const found: string[] = []
+  const held = (name: string): boolean => {
+    writeFileSync(join(directory, name), 'two')
+    return snapshot.look(directory, name, true, found) === 'hold'
+  }
+  // a machine that is too busy looks too late, but not at every one
+  const name = Array.from({ length: 50 }, (_, made) => `new${made}`).find(held) ?? 'none is held'
+  found.length = 0
+  renameSync(join(directory, name), join(directory, 'a'))
+  snapshot.look(directory, name, false, found)
+  expect(found).toEqual([])
+  expect(snapshot.look(directory, 'a', true, found)).toBe('changed')
+  snapshot.setRoots([])
 })
 
 test('git checkout: every file that differs is told', async () => {
