@@ -16,8 +16,8 @@ export interface Change {
   readonly directory: boolean
 }
 
-/** A service's answer for a path (absolute); undefined: the path is no business of the service. */
-export type MeaningOf = (path: string) => Meaning | undefined
+/** A service's answer for a path (absolute), `directory` as in `Change`; undefined: the path is no business of the service. */
+export type MeaningOf = (path: string, directory?: boolean) => Meaning | undefined
 
 /** What the plan does not know and the answers need. */
 export interface Surroundings {
@@ -54,7 +54,7 @@ export function meaningsFor(plan: Plan, service: ServicePlan, { dockerIgnores, n
   const decides = build ? [build.dockerfile, '.dockerignore', `${build.dockerfile}.dockerignore`] : []
   const rebuildOn = ignoring(gitIgnoreRules(build?.rebuildOn ?? []))
   const leftOut = dockerIgnores.get(service.name) ?? (() => false)
-  return (path) => {
+  return (path, directory = false) => {
     const inContext = context !== undefined && isUnder(path, context) ? below(path, context) : undefined
     if (inContext !== undefined && decides.includes(inContext)) return { do: 'rebuild', reason: 'decides how the image is built' }
     if (inContext && rebuildOn(inContext)) return { do: 'rebuild', reason: 'is named by rebuildOn' }
@@ -62,8 +62,8 @@ export function meaningsFor(plan: Plan, service: ServicePlan, { dockerIgnores, n
     if (over.length === 0 && inContext === undefined) return undefined
     const inProject = below(path, plan.directory)
     if (never.test(inProject)) return undefined
-    if (ignored(inProject)) return { do: 'none', reason: 'is ignored by the config' }
-    const takes = over.find(({ root, ignores }) => path === root || !ignores(below(path, root)))
+    if (ignored(inProject, directory)) return { do: 'none', reason: 'is ignored by the config' }
+    const takes = over.find(({ root, ignores }) => path === root || !ignores(below(path, root), directory))
     if (takes) return { do: 'sync', reason: `is covered by the sync rule of ${takes.from}` }
     if (over[0]) return { do: 'none', reason: `is ignored by the sync rule of ${over[0].from}` }
     if (inContext && leftOut(inContext)) return { do: 'none', reason: 'is left out by .dockerignore' }
@@ -83,7 +83,7 @@ export function affected(plan: Plan, changes: readonly Change[], surroundings: S
     const meaningOf = meaningsFor(plan, service, surroundings)
     const by: Record<Meaning['do'], { readonly path: string; readonly reason: string }[]> = { sync: [], rebuild: [], none: [] }
     for (const { path, directory } of changes) {
-      const meaning = meaningOf(path)
+      const meaning = meaningOf(path, directory)
       if (meaning && !(directory && meaning.do !== 'sync')) by[meaning.do].push({ path, reason: meaning.reason })
     }
     const about = { service: service.name }

@@ -17,10 +17,10 @@ export interface Mapping {
 }
 
 /** Where a path of this machine goes; undefined when the mapping has no word about it. */
-export function targetOf({ from, to, ignored }: Mapping, path: string): string | undefined {
+export function targetOf({ from, to, ignored }: Mapping, path: string, directory = false): string | undefined {
   const below = relative(from, path).split(sep).join('/')
   if (below === '..' || below.startsWith('../') || isAbsolute(below)) return undefined
-  if (below !== '' && (neverSynced.test(below) || ignored(below, false))) return undefined
+  if (below !== '' && (neverSynced.test(below) || ignored(below, directory))) return undefined
   return posix.join(to, below)
 }
 

@@ -105,16 +105,14 @@ export class WorkingTree {
 
   async #touched(path: string, touched: Set<number>, isDirectory: boolean): Promise<void> {
     for (const mapping of this.mappings) {
-      const target = targetOf(mapping, path)
+      const target = targetOf(mapping, path, isDirectory)
       if (target === undefined) continue
       touched.add(this.paths.of(target))
       // what was below it: a directory that went, or became a file
       for (const number of this.paths.below(target)) touched.add(number)
       if (!isDirectory) continue
-      const skip = (below: string, belowIsDirectory: boolean): boolean => {
-        const whole = targetOf(mapping, `${path}/${below}`)
-        return whole === undefined || mapping.ignored(posix.relative(mapping.to, whole), belowIsDirectory)
-      }
+      const skip = (below: string, belowIsDirectory: boolean): boolean =>
+        targetOf(mapping, `${path}/${below}`, belowIsDirectory) === undefined
       const touch = (below: string): void => void touched.add(this.paths.of(posix.join(target, below)))
       for (const below of (await this.#files.treeOf(path, skip, touch)).keys()) touch(below)
     }

@@ -51,18 +51,18 @@ test('unknown services and wrong environment names are told by code', () => {
 })
 
 const surroundings = {
-  dockerIgnores: new Map([['web', ignoring(dockerIgnoreRules('docs\nDockerfile\n'))]]),
+  dockerIgnores: new Map([['web', ignoring(dockerIgnoreRules('docs\nDockerfile\nsrc/left-out.txt\n'))]]),
   never: neverSynced,
   configFiles: ['/shop/devkit.config.ts'],
   secretFiles: ['/shop/.env'],
   renders: (path: string) => /^\/shop\/k8s\/.*\.yaml$/.test(path),
 }
-const rule = { from: 'web/src', to: '/app', ignore: ['*.md'], restart: undefined, run: [] }
+const rule = { from: 'web/src', to: '/app', ignore: ['*.md', 'out/'], restart: undefined, run: [] }
 const watched = makePlan({
   ...input,
   config: {
     ...config,
-    ignore: ['*.tmp'],
+    ignore: ['*.tmp', 'cache/'],
     services: {
       web: {
         ...service,
@@ -95,6 +95,13 @@ test.each<[string, string[], string[]]>([
   ['what one rule ignores another may take', ['web/src/docs/a.md'], ['web sync', 'worker none']],
   ['what a rule ignores is nothing', ['web/src/a.md'], ['web none', 'worker none']],
   ['what .dockerignore leaves out is nothing', ['web/docs/a.txt'], ['web none']],
+  ['what is left out of the image a rule takes all the same', ['web/src/left-out.txt'], ['web sync', 'worker sync']],
+  ['a directory that a pattern for directories ignores is nothing', ['web/src/cache/', 'web/src/out/'], []],
+  [
+    'nor is what is in it; a file of that name is another thing',
+    ['web/src/out/x', 'other/cache'],
+    ['web none', 'worker none', 'other rebuild'],
+  ],
   ['what the config ignores is nothing', ['web/src/a.tmp', 'web/b.tmp'], ['web none', 'worker none']],
   ['what is never synced is not even that', ['web/src/__pycache__/a.pyc', 'web/src/.a.py.swp', 'web/node_modules/a/b.js'], []],
   ['only the service that it is about', ['other/a'], ['other rebuild']],

@@ -162,7 +162,7 @@ test('a whole directory that came is found though only its name is told; ignored
   write('src/new/b.log', 'b')
   write('src/new/tmp/c.txt', 'c')
   write('src/new/.git/HEAD', 'ref')
-  one.mark(await tree.update([join(root, 'src/new'), join(root, 'src/new/b.log')]))
+  one.mark(await tree.update(['src/new', 'src/new/b.log', 'src/new/tmp'].map((path) => join(root, path))))
   expect(await sync(one, tree)).toEqual({ writes: ['file /app/new/deep/a.txt'], deletes: [] })
 })
 
