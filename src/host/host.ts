@@ -173,6 +173,8 @@ export interface WatchOptions {
   readonly never: RegExp
   /** Told once when the machine gives no more watches (SYNC-103), and for each file system that may be silent (SYNC-115): what is not covered is polled. */
   readonly warn: (problem: DevkitError) => void
+  /** After so long without a change everything is compared, and again and again, in ms; default a minute. */
+  readonly idleMs?: number
 }
 
 /** A watch whose roots are all covered. */

@@ -8,19 +8,18 @@ const burstMs = 20
 const longestMs = 150
 /** How long a file that is missing, empty or new is taken for a save in the middle, in ms. */
 const patienceMs = 40
-/** So many events in one batch: the kernel's queue may have overflowed, which it tells nobody. */
+/** So many events without a pause: the kernel's queue may have overflowed, which it tells nobody. */
 const burstSize = 500
 /** A heart beat later than this, in ms: events may be lost, or the machine slept. */
 const lagMs = 300
 const beatMs = 1000
-const idleMs = 60_000
 /** Comparisons take at most this share of the time; those of a silent file system wait for another machine more than they work. */
 const idleShare = 1 / 1000
 const pollShares = { unwatched: 1 / 20, silent: 1 / 3 }
 /** Longest slice of a comparison, in ms: a save must not wait behind it. */
 const sliceMs = 4
 
-const { never } = workerData as WatchStart
+const { never, idleMs } = workerData as WatchStart
 const tell = (news: WatchNews): void => parentPort?.postMessage(news)
 
 /** Names that something happened to, by directory: when it first did. */
@@ -28,13 +27,18 @@ let stirred = new Map<string, Map<string, number>>()
 let count = 0
 let events = 0
 let firstEvent = 0
+/** When what has stirred is looked at at the latest. */
+let latest = 0
 let timer: NodeJS.Timeout | undefined
 let refusals = 0
 
 const snapshot = new Snapshot(new RegExp(never), {
   stirred: (directory, name) => {
     const now = Date.now()
-    if (count === 0) firstEvent = now
+    if (count === 0) {
+      firstEvent = now
+      latest = now + longestMs
+    }
     events++
     let names = stirred.get(directory)
     if (!names) {
@@ -45,7 +49,7 @@ const snapshot = new Snapshot(new RegExp(never), {
       names.set(name, now)
       count++
     }
-    flushIn(Math.max(1, Math.min(count > 1 ? burstMs : loneMs, firstEvent + longestMs - now)))
+    flushIn(Math.max(1, Math.min(count > 1 ? burstMs : loneMs, latest - now)))
   },
   refused: (code, message) => {
     if (refusals++ === 0) tell({ type: 'refused', code, message })
@@ -64,7 +68,7 @@ function flush(): void {
   const now = Date.now()
   const asked = stirred
   if (events > burstSize) compareSoon(burstMs * 5)
-  events = 0
+  if (now < latest) events = 0
   stirred = new Map()
   count = 0
   for (const [directory, names] of asked)
@@ -76,6 +80,7 @@ function flush(): void {
     }
   if (count > 0) {
     firstEvent = began
+    latest = now + longestMs
     flushIn(patienceMs / 4)
   }
   report(found, began)

@@ -6,6 +6,7 @@ import type { FileBatch, FileWatch, WatchOptions, WatchRoot } from './host.ts'
 /** What the worker begins with. */
 export interface WatchStart {
   readonly never: string
+  readonly idleMs: number
 }
 /** What the worker is asked. */
 export type WatchOrder =
@@ -21,9 +22,9 @@ export type WatchNews =
 
 /** chokidar in a worker thread: a busy main thread would make the kernel's queue overflow, and events be lost without a word. */
 export async function watchFiles(roots: readonly WatchRoot[], options: WatchOptions, signal: AbortSignal): Promise<FileWatch> {
-  const { never, warn } = options
+  const { never, warn, idleMs = 60_000 } = options
   const inbox = new Inbox<FileBatch>()
-  const start: WatchStart = { never: never.source }
+  const start: WatchStart = { never: never.source, idleMs }
   const file = new URL(import.meta.url.endsWith('.ts') ? './watch-worker.ts' : './watch-worker.js', import.meta.url)
   // no variables: some of them would turn chokidar into a poller
   const worker = new Worker(file, { workerData: start, env: {}, execArgv: [], resourceLimits: { maxYoungGenerationSizeMb: 4 } })

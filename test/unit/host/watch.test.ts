@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import {
   appendFileSync,
   chmodSync,
@@ -16,8 +16,9 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
+import { createInterface } from 'node:readline'
 import { beforeAll, expect, test } from 'vitest'
-import type { FileBatch, WatchRoot } from '../../../src/host/host.ts'
+import type { FileBatch, WatchOptions, WatchRoot } from '../../../src/host/host.ts'
 import { Snapshot } from '../../../src/host/snapshot.ts'
 import { watchFiles } from '../../../src/host/watch.ts'
 import type { DevkitError } from '../../../src/lib/errors.ts'
@@ -40,6 +41,7 @@ interface Rig extends AsyncDisposable {
 async function rig(
   prepare: (directory: string) => void,
   roots: (directory: string) => readonly WatchRoot[] = (directory) => [{ path: join(directory, 'src'), ignore: [] }],
+  options: Partial<WatchOptions> = {},
 ): Promise<Rig> {
   const directory = mkdtempSync(join(tmpdir(), 'devkit-watch-'))
   mkdirSync(join(directory, 'src'))
@@ -49,7 +51,7 @@ async function rig(
   const warnings: DevkitError[] = []
   const watch = await watchFiles(
     [...roots(directory), { path: join(directory, 'mark'), ignore: [] }],
-    { never: neverSynced, warn: (problem) => void warnings.push(problem) },
+    { never: neverSynced, warn: (problem) => void warnings.push(problem), ...options },
     abort.signal,
   )
   const batches = watch.batches[Symbol.asyncIterator]()
@@ -189,19 +191,75 @@ test('a save that keeps size and time is told', async () => {
   expect(await it.told()).toEqual(['src/a'])
 })
 
+/** `src/a`, of which the watch hears nothing when it is written by another name of the same file. */
+const unheard = (directory: string): void => {
+  file('src/a')(directory)
+  linkSync(join(directory, 'src/a'), join(directory, 'elsewhere'))
+}
+
 test('a change without an event is found by comparing, once', async () => {
   await using it = await rig((directory) => {
-    file('src/a')(directory)
+    unheard(directory)
     file('src/b')(directory)
-    linkSync(join(directory, 'src/a'), join(directory, 'elsewhere'))
   })
-  // written by another name of the same file: the directory hears nothing of it
-  writeFileSync(join(it.directory, 'elsewhere'), 'changed')
+  it.write('elsewhere', 'changed')
   expect(await it.told()).toEqual([])
   await it.watch.reconcile()
   expect(await it.told()).toEqual(['src/a'])
   await it.watch.reconcile()
   expect(await it.told()).toEqual([])
+})
+
+test('a change without an event is found when nothing happens for a while', async () => {
+  await using it = await rig(unheard, undefined, { idleMs: 100 })
+  it.write('elsewhere', 'changed')
+  const told: string[] = []
+  while (!told.includes('src/a')) told.push(...(await it.told()))
+})
+
+test('a change without an event is found after many events, of which some may have been lost', async () => {
+  await using it = await rig(unheard)
+  it.write('elsewhere', 'changed')
+  for (let at = 0; at < 2000; at++) it.write(`src/f${at}`, '')
+  const told: string[] = []
+  while (!told.includes('src/a')) told.push(...(await it.told()))
+})
+
+/** Tells on stdout what it is told. */
+const printing = `
+const { watchFiles } = await import(process.argv[1] + '/src/host/watch.ts')
+const watch = await watchFiles([{ path: process.argv[2], ignore: [] }], { never: /^$/, warn: () => {} }, new AbortController().signal)
+console.log('watching')
+for await (const { paths } of watch.batches) console.log(paths.join())
+`
+
+test('a change without an event is found when the program was stopped, as by a sleep of the machine', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'devkit-watch-'))
+  unheard(directory)
+  const args = ['--input-type=module', '-e', printing, join(import.meta.dirname, '../../..'), join(directory, 'src')]
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  try {
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+    expect((await lines.next()).value).toBe('watching')
+    child.kill('SIGSTOP')
+    writeFileSync(join(directory, 'elsewhere'), 'changed')
+    // longer than a beat of its heart and the delay that a busy machine may have
+    await new Promise((resolve) => setTimeout(resolve, 1500))
+    child.kill('SIGCONT')
+    expect((await lines.next()).value).toBe(join(directory, 'src/a'))
+  } finally {
+    child.kill('SIGKILL')
+    rmSync(directory, { recursive: true, force: true })
+  }
+})
+
+test('what is written without a pause is told all the same', async () => {
+  await using it = await rig(file('src/a'))
+  const batches = it.watch.batches[Symbol.asyncIterator]()
+  const writing = setInterval(() => it.write('src/a', String(performance.now())), 2)
+  const { paths } = (await batches.next()).value as FileBatch
+  clearInterval(writing)
+  expect(paths).toEqual([join(it.directory, 'src/a')])
 })
 
 test('10,000 files written at once are all told', async () => {
