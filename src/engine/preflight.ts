@@ -90,8 +90,11 @@ async function askAbout(finding: Finding, kube: Kube, signal: AbortSignal): Prom
   }
   try {
     const found = await kube.get(unless.ref, signal)
-    const data = { ...(found?.['data'] as object | undefined), ...(found?.['binaryData'] as object | undefined) }
-    return found && (unless.key === undefined || unless.key in data) ? [] : [finding]
+    if (!found) return [finding]
+    const has = { ...(found['data'] as object | undefined), ...(found['binaryData'] as object | undefined) }
+    const lacking = unless.data?.keys.filter((key) => !(key in has)) ?? []
+    if (lacking.length === 0) return []
+    return [{ ...finding, message: `${unless.data?.about}, the one in the cluster lacks ${lacking.join(', ')}.` }]
   } catch (thrown) {
     signal.throwIfAborted()
     // who may not look cannot tell

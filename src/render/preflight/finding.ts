@@ -15,9 +15,13 @@ export interface Finding {
   readonly unless?: Elsewhere | undefined
 }
 
-/** Something that a cluster may have although no manifest does: an object (with a key in its data), or an API. */
+/** Something that a cluster may have although no manifest does: an object, maybe with keys in its data, or an API. */
 export type Elsewhere =
-  | { readonly ref: ObjectRef; readonly key?: string | undefined }
+  | {
+      readonly ref: ObjectRef
+      /** `about`: the message as far as it holds for an object that lacks keys. */
+      readonly data?: { readonly keys: readonly string[]; readonly about: string }
+    }
   | { readonly apiVersion: string; readonly kind: string }
 
 /** With a capital and a full stop. */

@@ -66,19 +66,23 @@ function absence(stack: Stack, { kind, name, key }: Reference): Absent | undefin
 function findingOf(stack: Stack, { what, isCertain, better }: Absent, references: readonly Reference[]): Finding {
   const first = references.find(({ isNeeded }) => isNeeded) ?? references[0]
   if (!first) throw new Error('a finding about nothing')
-  const { apiVersion, kind, name, key, field, by } = first
+  const { apiVersion, kind, name, field, by } = first
   const object = nameOf(field.manifest.object)
   const others = references.filter((one) => one !== first).map((one) => stack.placeOf(one.field))
   const also =
     others.length === 0 ? '' : ` (also at ${[...new Set(others)].slice(0, 5).join(', ')}${others.length > 5 ? ', …' : ''})`
   const namespace = stack.capabilities.isNamespaced({ apiVersion, kind }) ? stack.namespace : undefined
+  const about = `${stack.placeOf(field)}: ${object}: ${what} is referenced by ${by}${also}`
   return {
     severity: isCertain && first.isNeeded ? 'failure' : 'warning',
     code: 'RENDER-201',
-    message: `${stack.placeOf(field)}: ${object}: ${what} is referenced by ${by}${also}, ${isCertain ? 'nothing provides it' : 'no manifest provides it, something that runs may'}.`,
+    message: `${about}, ${isCertain ? 'nothing provides it' : 'no manifest provides it, something that runs may'}.`,
     hint: sentence(better === undefined ? adviceFor(first) : `did you mean ${better}? Else ${adviceFor(first)}`),
     object,
-    unless: { ref: { apiVersion, kind, name, namespace }, key },
+    unless: {
+      ref: { apiVersion, kind, name, namespace },
+      data: { keys: [...new Set(references.flatMap(({ key }) => key ?? []))], about },
+    },
   }
 }
 

@@ -47,8 +47,8 @@ const plan = { namespace: 'shop', profile: {}, services: [], secrets: {}, cluste
 
 type State = 'absent' | 'stopped' | 'running' | DevkitError
 
-/** What is found of an object before `up`, severity and code, in a cluster of that state that answers so. */
-async function found(object: KubeObject, state: State, answers: Partial<Kube> = {}): Promise<readonly string[]> {
+/** What is found of an object before `up` in a cluster of that state that answers so. */
+async function findingsOf(object: KubeObject, state: State, answers: Partial<Kube>): Promise<readonly Finding[]> {
   const source = {
     manifests: [{ object, origin: { file: 'a.yaml', line: 1 } }],
     targets: new Map(),
@@ -67,8 +67,14 @@ async function found(object: KubeObject, state: State, answers: Partial<Kube> = 
     openKube: async () => kube,
   } as unknown as Parts
   const run = { parts, bus: new Bus(), signal: new AbortController().signal, timeoutMs: () => 0, isUp: () => undefined }
-  return (await findingsBefore(plan, source, run)).map(({ severity, code }) => `${severity} ${code}`)
+  return findingsBefore(plan, source, run)
 }
+
+const found = async (object: KubeObject, state: State, answers: Partial<Kube> = {}): Promise<readonly string[]> =>
+  (await findingsOf(object, state, answers)).map(({ severity, code }) => `${severity} ${code}`)
+
+const messages = async (object: KubeObject, answers: Partial<Kube>): Promise<readonly string[]> =>
+  (await findingsOf(object, 'running', answers)).map(({ message }) => message)
 
 test('what a cluster has although no manifest does is no finding, and where it cannot be asked no failure', async () => {
   const has = (data?: object) => ({
@@ -79,6 +85,9 @@ test('what a cluster has although no manifest does is no finding, and where it c
   expect(await found(needsKey, 'absent')).toEqual(failure)
   expect(await found(needsKey, 'running', has())).toEqual(failure)
   expect(await found(needsKey, 'running', has({ other: '' }))).toEqual(failure)
+  expect(await messages(needsKey, has({ other: '' }))).toEqual([
+    'a.yaml:1: Pod/a: Secret keys is referenced by a/env A, the one in the cluster lacks token.',
+  ])
   expect(await found(needsKey, 'running', has({ token: '' }))).toEqual([])
   const engine = new DevkitError('ENGINE-101', { message: '', hint: '' })
   for (const [state, answers] of [
