@@ -386,7 +386,8 @@ function meaningOf(text: string): unknown {
     return sign === '-' ? -size : size
   }
   // with a zero in front and an 8 or 9 in it, a number is no octal but a decimal
-  return /^[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?$/.test(digits) ? Number(digits) : text
+  const number = /^[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?$/.test(digits) ? Number(digits) : Number.NaN
+  return Number.isFinite(number) ? number : text
 }
 
 /** Whether a number is written again as the one that it was. Beyond 64 bits it is a double for kubectl too. */
