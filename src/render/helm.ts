@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
-import { cp, mkdtemp, readdir, readFile, realpath, rm } from 'node:fs/promises'
+import { createHash, randomUUID } from 'node:crypto'
+import { cp, mkdtemp, readdir, readFile, realpath, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join, relative, resolve } from 'node:path'
 import type { HelmSource } from '../config/sources.ts'
@@ -36,9 +36,16 @@ export function helm(parts: PrintParts): Renderer<HelmSource> {
         .digest('hex')
         .slice(0, 16)
       const fetched = join(directory, '.devkit', 'charts', `${name}-${hash}`)
-      await files.makePrivate(fetched)
-      if ((await files.namesIn(fetched)).length === 0)
-        await print(fetching(name, repository, version, { to: fetched, directory, by: basename(chart) }), step)
+      if (!(await files.exists(fetched))) {
+        const part = `${fetched}.${randomUUID()}.part`
+        await files.makePrivate(part)
+        try {
+          await print(fetching(name, repository, version, { to: part, directory, by: basename(chart) }), step)
+          await rename(part, fetched)
+        } finally {
+          await rm(part, { recursive: true, force: true })
+        }
+      }
       await cp(fetched, join(copy, 'charts'), { recursive: true })
     }
     return copy
