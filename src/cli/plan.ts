@@ -8,7 +8,10 @@ import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import { parseOverride } from '../config/overrides.ts'
 import { resolveProfile } from '../config/profile.ts'
 import type { Profile } from '../config/profile-schema.ts'
+import type { Parts } from '../engine/environment.ts'
+import { type WholePlan, wholePlan } from '../engine/infer.ts'
 import { DevkitError } from '../lib/errors.ts'
+import type { Step } from '../lib/step.ts'
 import { checkServices, makePlan } from '../plan/make-plan.ts'
 import type { Plan } from '../plan/plan.ts'
 import { directoryOf, type GlobalFlags, type Io } from './io.ts'
@@ -31,7 +34,7 @@ export interface LoadedPlan {
 
 /**
  * The plan that the flags and the environment ask for. `onFile` is told of every file that the config is read from.
- * @throws CONFIG-001 when --cwd is no directory or --set leads nowhere, CONFIG-101 … CONFIG-105, PLAN-101, PLAN-102
+ * @throws CONFIG-001 when --cwd is no directory or --set leads nowhere, CONFIG-101 … CONFIG-105, PLAN-102
  */
 export async function loadPlan(
   io: Io,
@@ -63,9 +66,34 @@ export async function loadPlan(
     profileName: profile.value,
     ...resolveProfile(profile.value, shipped, config.profiles),
   })
-  const problems = checkServices(plan)
-  if (problems.length > 0) throw together(problems, await loaded.places(), loaded.file)
   return { plan, loaded, profile, env }
+}
+
+/** The plan with what the manifests say. @throws PLAN-101, CONFIG-103 */
+export async function completePlan(
+  { plan: written, loaded }: LoadedPlan,
+  parts: Pick<Parts, 'tools' | 'host'>,
+  step: Pick<Step, 'signal'>,
+): Promise<WholePlan> {
+  const whole = await wholePlan(written, loaded.config, parts, step)
+  const problems = whole.problem ? [] : checkServices(whole.plan)
+  if (problems.length > 0) throw together(problems, await loaded.places(), loaded.file)
+  return whole
+}
+
+/** A plan with what the manifests say, and all that it comes from. */
+export type WholeLoadedPlan = LoadedPlan & WholePlan
+
+/** For verbs that only look: what the config's loader warns of is a line on stderr. */
+export async function loadWhole(
+  io: Io,
+  flags: GlobalFlags,
+  command: string,
+  parts: Pick<Parts, 'tools' | 'host'>,
+): Promise<WholeLoadedPlan> {
+  const read = await loadPlan(io, flags, command)
+  if (!flags.quiet) for (const { message, hint } of read.loaded.warnings) io.stderr.write(`${message} ${hint}\n`)
+  return { ...read, ...(await completePlan(read, parts, io)) }
 }
 
 /** A flag, else a variable of the environment, else the default. */

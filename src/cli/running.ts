@@ -7,7 +7,7 @@ import { Scope } from '../lib/scope.ts'
 import type { Plan } from '../plan/plan.ts'
 import { exitCodeOf, type GlobalFlags, type Io, isJson } from './io.ts'
 import { openParts } from './parts.ts'
-import { loadPlan } from './plan.ts'
+import { completePlan, type LoadedPlan, loadPlan } from './plan.ts'
 import { version } from './version.ts'
 import { openVoice } from './voice.ts'
 
@@ -54,18 +54,32 @@ export async function running(io: Io, flags: GlobalFlags, command: string, work:
   }
   try {
     let files: string[] = []
-    const load = async (): Promise<Plan> => {
+    const load = async (): Promise<LoadedPlan> => {
       files = []
-      const { plan, loaded } = await loadPlan(io, flags, command, (file) => files.push(file))
-      for (const warning of loaded.warnings) {
+      const read = await loadPlan(io, flags, command, (file) => files.push(file))
+      for (const warning of read.loaded.warnings) {
         if (!warned.has(warning.message)) bus.emit(problemEvent(warning, 'warning'))
         warned.add(warning.message)
       }
-      return plan
+      return read
     }
-    const plan = await load()
-    bus.emit({ type: 'run.started', command, project: plan.project, env: plan.env, profile: plan.profileName, version })
+    const first = await load()
+    bus.emit({
+      type: 'run.started',
+      command,
+      project: first.plan.project,
+      env: first.plan.env,
+      profile: first.plan.profileName,
+      version,
+    })
     const parts = await openParts(io, command)
+    // what is removed is known without its manifests
+    const { plan } = command === 'down' ? first : await completePlan(first, parts, scope)
+    const reload = async (): Promise<Plan> => {
+      const { plan: next, problem } = await completePlan(await load(), parts, scope)
+      if (problem) throw problem
+      return next
+    }
     await occupyEnvironment(plan, parts, scope)
     scope.use(await parts.host.files.remember(join(plan.directory, '.devkit', 'hashes.json')))
     const run: EngineRun = {
@@ -80,7 +94,7 @@ export async function running(io: Io, flags: GlobalFlags, command: string, work:
         clearTimeout(timer)
       },
     }
-    urls = await work(plan, run, scope, { files: () => files, load })
+    urls = await work(plan, run, scope, { files: () => files, load: reload })
   } catch (thrown) {
     tell(thrown)
   } finally {

@@ -89,15 +89,24 @@ const portSpec = v.strictObject({
 })
 
 const serviceSpec = v.strictObject({
-  image: described('The image as it stands in the production manifests, without a tag.', v.optional(text)),
+  image: described(
+    'The image as it stands in the production manifests, without a tag; default: that of the workload.',
+    v.optional(text),
+  ),
   workload: described(
-    '`Kind/name`, where the image alone does not tell which workload is meant.',
+    '`Kind/name`; default: the workload that runs the image, or has the name of the service.',
     v.optional(v.pipe(text, v.regex(/^[A-Z][A-Za-z]+\/[a-z0-9.-]+$/, 'Kind/name, such as Job/migrate'))),
   ),
   build: described('How the image is built.', v.optional(buildSpec)),
   sync: described('What of the working tree goes into the running containers at every save.', v.optional(v.array(syncRule), [])),
-  ports: described('What is reachable on 127.0.0.1.', v.optional(v.array(portSpec), [])),
-  dependsOn: described("Services that are ready before this one's workload is applied.", v.optional(texts, [])),
+  ports: described(
+    'What is reachable on 127.0.0.1; default: the ports of its Services that speak HTTP.',
+    v.optional(v.array(portSpec)),
+  ),
+  dependsOn: described(
+    "Services that are ready before this one's workload is applied; default: those that its variables name.",
+    v.optional(texts),
+  ),
 })
 
 export const configSchema = v.strictObject({

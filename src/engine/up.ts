@@ -15,7 +15,7 @@ import { untilReachable } from '../forward/reachable.ts'
 import { inRegistry } from '../images/push.ts'
 import type { Kube } from '../kube/kube.ts'
 import { abortable, mapLimited } from '../lib/async.ts'
-import { messageOf } from '../lib/errors.ts'
+import { DevkitError, messageOf } from '../lib/errors.ts'
 import { repositoryOf } from '../lib/image.ts'
 import { isLabelled, isWorkload, type KubeObject, type Manifest, nameOf, type ObjectRef, refOf } from '../lib/objects.ts'
 import type { Scope } from '../lib/scope.ts'
@@ -175,17 +175,22 @@ function mapPorts(
   plan: Plan,
   ports: readonly WantedPort[],
   cluster: Cluster,
-  { parts, signal }: EngineRun,
+  { parts, signal, bus }: EngineRun,
 ): Promise<readonly Forward[]> {
   return aloneWithCluster(plan, parts, { signal, say: () => undefined }, async () => {
     const forwards: Forward[] = []
-    for (const { service, port, selector, targetPort } of ports) {
+    const inferredLast = ports.toSorted((a, b) => Number(a.port.inferred ?? false) - Number(b.port.inferred ?? false))
+    for (const { service, port, selector, targetPort } of inferredLast) {
       const mapping = await mappingFor(parts.host, portBookFile(parts.stateDirectory, cluster.name), {
         env: plan.env,
         service: service.name,
         port: port.port,
         host: port.host,
+      }).catch((thrown: unknown) => {
+        if (!port.inferred || !(thrown instanceof DevkitError)) throw thrown
+        bus.emit({ type: 'action', service: service.name, do: 'none', reason: `no host port is left for ${port.port}` })
       })
+      if (!mapping) continue
       const name = `devkit-${service.name}-${port.port}`.toLowerCase()
       forwards.push({
         service: service.name,

@@ -92,9 +92,9 @@ export class Upkeep {
     this.#track(this.#build(service, repositoryOf(service.image)))
   }
 
-  /** Takes a new plan: what it builds otherwise is built anew, the rest goes on. */
-  replan(plan: Plan): void {
-    if (JSON.stringify(plan) === JSON.stringify(this.#plan) && !this.#failed) return
+  /** Takes a new plan: what it builds otherwise is built anew, the rest goes on. `rerender`: manifests changed, whatever the plan is. */
+  replan(plan: Plan, rerender: boolean): void {
+    if (!rerender && JSON.stringify(plan) === JSON.stringify(this.#plan) && !this.#failed) return
     const before = new Map(this.#plan.services.map((service) => [service.name, service]))
     this.#plan = plan
     for (const service of plan.services) {

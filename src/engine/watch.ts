@@ -27,6 +27,7 @@ const manyFiles = 200
 export interface Replan {
   /** The files that the config was read from; the latest try counts, also one that failed. */
   readonly files: () => readonly string[]
+  /** @throws whatever keeps the config and the manifests from making a plan */
   readonly load: () => Promise<Plan>
 }
 
@@ -89,13 +90,19 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
     await missing.look(plan)
   }
 
-  const replanned = async (): Promise<void> => {
+  /** What was asked for first is done first: the latest plan is the one that stays. */
+  let replanning = Promise.resolve()
+  const replanned = (rerender: boolean): Promise<void> => {
+    replanning = replanning.then(() => takePlan(rerender))
+    return replanning
+  }
+  const takePlan = async (rerender: boolean): Promise<void> => {
     try {
       const next = await replan.load()
       checkIdentity(plan, next)
       plan = next
       await lookAround()
-      upkeep.replan(plan)
+      upkeep.replan(plan, rerender)
       upkeep.tell('config', undefined)
     } catch (thrown) {
       if (scope.signal.aborted) return
@@ -111,7 +118,7 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
       const changes = await host.files.changed(paths)
       if (changes.some(({ path }) => replan.files().includes(path))) {
         run.bus.emit({ type: 'action', do: 'replan', reason: `${shown(plan, replan.files())} changed` })
-        await replanned()
+        await replanned(false)
       }
       // a kustomization or a chart may read other files from now on
       if (changes.some(({ path }) => path.endsWith('.dockerignore') || surroundings.renders(path))) await lookAround()
@@ -126,11 +133,13 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
           sessions.changed(action.service, action.paths, firstEvent)
           upkeep.retry(action.service)
         } else if (action.do === 'rebuild') upkeep.rebuild(action.service)
-        else if (action.do === 'rerender') upkeep.bringUp()
+        // services may come and go with the manifests; rendering takes its time, which no save waits for
+        else if (action.do === 'rerender') void replanned(true)
       }
     }
   }
   await Promise.race([follow(), upkeep.failure.promise])
+  await replanning
   await upkeep.ended()
 }
 

@@ -32,8 +32,8 @@ export function makePlan({ config, directory, env, profileName, profile, origins
       workload: spec.workload,
       build: spec.build,
       sync: spec.sync,
-      ports: spec.ports,
-      dependsOn: spec.dependsOn,
+      ports: spec.ports ?? [],
+      dependsOn: spec.dependsOn ?? [],
     }),
   )
   return {

@@ -38,6 +38,9 @@ export interface ClusterPlan {
   readonly hostPorts: readonly number[]
 }
 
+/** A port of a service. One that is inferred is made reachable where the cluster has room for it. */
+export type PlannedPort = PortSpec & { readonly inferred?: true }
+
 export interface ServicePlan {
   readonly name: string
   readonly image: string | undefined
@@ -45,7 +48,7 @@ export interface ServicePlan {
   readonly workload: string | undefined
   readonly build: BuildSpec | undefined
   readonly sync: readonly SyncRule[]
-  readonly ports: readonly PortSpec[]
+  readonly ports: readonly PlannedPort[]
   readonly dependsOn: readonly string[]
 }
 

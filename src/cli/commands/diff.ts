@@ -7,7 +7,7 @@ import { DevkitError, messageOf } from '../../lib/errors.ts'
 import { type Paint, paint } from '../../ui/paint.ts'
 import { directoryOf, type GlobalFlags, type Io, isJson } from '../io.ts'
 import { openParts } from '../parts.ts'
-import { loadPlan } from '../plan.ts'
+import { loadWhole } from '../plan.ts'
 import { tellProblems } from '../voice.ts'
 
 type Flags = GlobalFlags & { readonly check?: string | true; readonly update?: boolean }
@@ -23,7 +23,7 @@ export async function diffVerb(io: Io, flags: Flags, [a, b]: readonly string[]):
     throw wrong(`'${a}' is one profile: what is it to be compared with?`, `Write \`devkit diff production ${a}\`.`)
   const parts = await openParts(io, 'diff')
   const planOf = async (profile: string | undefined) =>
-    (await loadPlan(io, profile === undefined ? flags : { ...flags, profile }, 'diff')).plan
+    (await loadWhole(io, profile === undefined ? flags : { ...flags, profile }, 'diff', parts)).plan
   const { problems, ...found } =
     a === undefined
       ? await diffLive(await planOf(undefined), parts, { signal: io.signal, say: () => undefined })

@@ -5,14 +5,14 @@ import { renderSource } from '../../engine/render.ts'
 import type { KubeObject } from '../../lib/objects.ts'
 import { directoryOf, type GlobalFlags, type Io, isJson } from '../io.ts'
 import { openParts } from '../parts.ts'
-import { loadPlan } from '../plan.ts'
+import { loadWhole } from '../plan.ts'
 import { tellProblems } from '../voice.ts'
 
 /** `devkit render` */
 export async function renderVerb(io: Io, flags: GlobalFlags & { readonly out?: string }): Promise<number> {
-  const { plan } = await loadPlan(io, flags, 'render')
-  const { stringify } = await import('yaml')
   const parts = await openParts(io, 'render')
+  const { plan } = await loadWhole(io, flags, 'render', parts)
+  const { stringify } = await import('yaml')
   const { manifests, remarks, notes, problems } =
     plan.profileName === 'production'
       ? { ...(await renderSource(plan, parts, io)), remarks: [], notes: [], problems: [] }

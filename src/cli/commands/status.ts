@@ -5,16 +5,17 @@ import { paint } from '../../ui/paint.ts'
 import { problemText } from '../../ui/sentences.ts'
 import { type GlobalFlags, type Io, isJson } from '../io.ts'
 import { openParts } from '../parts.ts'
-import { loadPlan } from '../plan.ts'
+import { loadWhole } from '../plan.ts'
 import { milliseconds } from '../running.ts'
 
 /** `devkit status` */
 export async function statusVerb(io: Io, flags: GlobalFlags & { readonly check?: boolean }): Promise<number> {
-  const { plan } = await loadPlan(io, flags, 'status')
+  const parts = await openParts(io, 'status')
+  const { plan } = await loadWhole(io, flags, 'status', parts)
   const found = await status(plan, {
     bus: new Bus(),
     signal: io.signal,
-    parts: await openParts(io, 'status'),
+    parts,
     timeoutMs: () => milliseconds(flags.timeout),
     isUp: () => undefined,
   })

@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { Config } from '../../src/config/schema.ts'
-import { DevkitError } from '../../src/lib/errors.ts'
-import { dockerIgnoreRules, ignoring } from '../../src/lib/ignore.ts'
-import { affected } from '../../src/plan/affected.ts'
-import { makePlan, selectServices } from '../../src/plan/make-plan.ts'
-import { neverSynced } from '../../src/sync/mapping.ts'
+import type { Config } from '../../../src/config/schema.ts'
+import { DevkitError } from '../../../src/lib/errors.ts'
+import { dockerIgnoreRules, ignoring } from '../../../src/lib/ignore.ts'
+import { affected } from '../../../src/plan/affected.ts'
+import { makePlan, selectServices } from '../../../src/plan/make-plan.ts'
+import { neverSynced } from '../../../src/sync/mapping.ts'
 
 const service = { image: undefined, workload: undefined, build: undefined, sync: [], ports: [], dependsOn: [] }
 const config: Config = {

@@ -1,0 +1,33 @@
+import type { Config } from '../config/schema.ts'
+import { DevkitError } from '../lib/errors.ts'
+import { nameOf } from '../lib/objects.ts'
+import type { Step } from '../lib/step.ts'
+import { type Inferred, infer } from '../plan/infer.ts'
+import type { Plan } from '../plan/plan.ts'
+import type { Parts } from './environment.ts'
+import { applyProfile, renderSource } from './render.ts'
+
+/** A plan with what the manifests say. */
+export interface WholePlan {
+  readonly plan: Plan
+  readonly inferred: readonly Inferred[]
+  /** Why nothing could be inferred: whoever renders tells it. */
+  readonly problem?: DevkitError
+}
+
+/** Fills in what the config leaves to the manifests; offline. */
+export async function wholePlan(
+  plan: Plan,
+  config: Config,
+  parts: Pick<Parts, 'tools' | 'host'>,
+  step: Pick<Step, 'signal'>,
+): Promise<WholePlan> {
+  try {
+    const source = await renderSource(plan, parts, step)
+    const applied = new Set(applyProfile(plan, source, new Map(), new Map()).map(({ object }) => nameOf(object)))
+    return infer(plan, { config, ...source, isApplied: (workload) => applied.has(workload) })
+  } catch (thrown) {
+    if (thrown instanceof DevkitError) return { plan, inferred: [], problem: thrown }
+    throw thrown
+  }
+}
