@@ -81,7 +81,7 @@ export const verbs: readonly Verb[] = [
   },
   {
     usage: 'config',
-    summary: 'the resolved config and plan',
+    summary: 'every value of the config and the profile, and where it comes from',
     flags: [{ flag: '--machine', summary: 'what devkit knows of this machine' }],
     load: async () => (await import('./commands/config.ts')).configVerb,
   },

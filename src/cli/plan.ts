@@ -10,11 +10,13 @@ import { resolveProfile } from '../config/profile.ts'
 import type { Profile } from '../config/profile-schema.ts'
 import type { Parts } from '../engine/environment.ts'
 import { type WholePlan, wholePlan } from '../engine/infer.ts'
+import { problemEvent } from '../engine/step.ts'
 import { DevkitError } from '../lib/errors.ts'
 import type { Step } from '../lib/step.ts'
 import { checkServices, makePlan } from '../plan/make-plan.ts'
 import type { Plan } from '../plan/plan.ts'
 import { directoryOf, type GlobalFlags, type Io } from './io.ts'
+import { tellProblems } from './voice.ts'
 
 /** The profiles that devkit ships, by name. */
 export const shipped: Readonly<Record<string, Profile>> = { production, dev, ci, debug }
@@ -84,7 +86,7 @@ export async function completePlan(
 /** A plan with what the manifests say, and all that it comes from. */
 export type WholeLoadedPlan = LoadedPlan & WholePlan
 
-/** For verbs that only look: what the config's loader warns of is a line on stderr. */
+/** For verbs that only look: what the config's loader warns of is told on stderr. */
 export async function loadWhole(
   io: Io,
   flags: GlobalFlags,
@@ -92,7 +94,11 @@ export async function loadWhole(
   parts: Pick<Parts, 'tools' | 'host'>,
 ): Promise<WholeLoadedPlan> {
   const read = await loadPlan(io, flags, command)
-  if (!flags.quiet) for (const { message, hint } of read.loaded.warnings) io.stderr.write(`${message} ${hint}\n`)
+  await tellProblems(
+    io,
+    flags,
+    read.loaded.warnings.map((warning) => problemEvent(warning, 'warning')),
+  )
   return { ...read, ...(await completePlan(read, parts, io)) }
 }
 

@@ -162,6 +162,8 @@ function placeOfFailure(cause: unknown, files: ReadonlySet<string>): string {
     /(?:file:\/\/|\(|^)(\/[^\n?)]*?)(?:\?load=\d+)?:(\d+)(?::(\d+))?\)?$/gm,
   ))
     if (files.has(decodeURI(path))) return `${decodeURI(path)}:${line}:${column}`
+  const [, json = '', row, column] = /^(\/.*\.json): .*\(line (\d+) column (\d+)\)/.exec(messageOf(cause)) ?? []
+  if (files.has(json)) return `${json}:${row}:${column}`
   const importer = / imported from (\/.*)$/m.exec(messageOf(cause))?.[1] ?? ''
   return `${files.has(importer) ? importer : file}:1:1`
 }

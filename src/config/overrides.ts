@@ -1,5 +1,5 @@
 import { DevkitError } from '../lib/errors.ts'
-import { type Path, type Places, shownPlace } from './places.ts'
+import type { Path, Places } from './places.ts'
 
 /** A value that the command line gives: `--set services.web.ports.0.host=8081`. */
 export interface Override {
@@ -67,11 +67,6 @@ export function isWritten(value: unknown, path: Path): boolean {
     inside = (inside as Readonly<Record<string, unknown>>)[key]
   }
   return inside !== undefined
-}
-
-/** Where a value that is written comes from: `file:line:column`, or a flag. */
-export function originOf(places: Places, path: Path, value: unknown): string {
-  return shownPlace(places(path, value).key)
 }
 
 function wrong(message: string, hint: string, cause?: unknown): DevkitError {

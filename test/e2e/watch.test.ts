@@ -18,7 +18,8 @@ const services = {
   },
 }
 const both = app({ project, config: { sync: [{ from: 'app/src', to: '/app/src', restart: 'none' }] } })
-const config = JSON.parse(both['devkit.config.json'] ?? '') as { services: Record<string, object> }
+const { 'devkit.config.json': written = '', ...files } = both
+const config = JSON.parse(written) as { services: Record<string, object> }
 const configWith = (extra: readonly object[] = []): string => {
   const other = { ...services.other, sync: [...services.other.sync, ...extra] }
   return `${JSON.stringify({ ...config, services: { ...config.services, other } }, undefined, 2)}\n`
@@ -27,8 +28,10 @@ const plain = { command: ['sleep', 'infinity'], readinessProbe: undefined, ports
 const manifestOf = (replicas: number): string =>
   manifestsOf(deployment({ project, service: 'other', replicas, container: plain }))
 const rig = useRig(project, {
-  ...both,
-  'devkit.config.json': configWith(),
+  ...files,
+  // what the config imports is the config too
+  'devkit.config.ts': "import config from './config.json' with { type: 'json' }\nexport default config\n",
+  'config.json': configWith(),
   'k8s/other.yaml': manifestOf(1),
   'other/Dockerfile': dockerfile('RUN false'),
   'other/src/file.txt': 'one\n',
@@ -89,13 +92,13 @@ test('a build that fails is tried again at the next save of its service', async 
 })
 
 test('a broken config keeps the last good plan; a new rule works at once, on the streams that are open', async () => {
-  rig.write('devkit.config.json', '{')
+  rig.write('config.json', '{')
   expect(await run.next('problem')).toMatchObject({ code: 'CONFIG-102' })
   rig.write('app/src/page.txt', 'saved under a broken config\n')
   expect(await run.next('synced')).toMatchObject({ service: 'web', files: 1 })
   const from = run.events.length
   rig.write('extra/file.txt', 'extra\n')
-  rig.write('devkit.config.json', configWith([{ from: 'extra', to: '/app/extra', restart: 'none' }]))
+  rig.write('config.json', configWith([{ from: 'extra', to: '/app/extra', restart: 'none' }]))
   await run.next('problem.resolved', is({ code: 'CONFIG-102' }))
   await run.next('synced', is({ service: 'other' }))
   rig.write('extra/file.txt', 'more\n')
@@ -107,7 +110,7 @@ test('a broken config keeps the last good plan; a new rule works at once, on the
 
 test('a rule that begins at nothing is told with its place, and as mended when it is there', async () => {
   const rules = ['extra', 'later'].map((from) => ({ from, to: `/app/${from}`, restart: 'none' }))
-  rig.write('devkit.config.json', configWith(rules))
+  rig.write('config.json', configWith(rules))
   expect(await run.next('problem')).toMatchObject({
     code: 'SYNC-114',
     severity: 'warning',

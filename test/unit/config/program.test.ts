@@ -204,8 +204,10 @@ test.each([
     'const a = 1\nexport default () => {\n  throw new Error("no " + a)\n}\n',
     /devkit\.config\.ts:3:9: no 1/,
   ],
+  ['a slip in JSON that is imported', "import a from './a.json' with { type: 'json' }\nexport default a\n", /a\.json:2:2: /],
   ['no default export', 'export const a = 1\n', /devkit\.config\.ts:1:1: there is no default export/],
 ])('%s is told as what keeps the config from being loaded', async (_, text, message) => {
+  write('a.json', '{\n {')
   write('devkit.config.ts', text)
   expect(await load()).toMatchObject({ code: 'CONFIG-102', message: expect.stringMatching(message) })
 })

@@ -1,0 +1,79 @@
+import { relative } from 'node:path'
+import { isWritten } from '../config/overrides.ts'
+import { type Path, type Place, shownPlace } from '../config/places.ts'
+import { isRecord } from '../lib/merge-keys.ts'
+import type { Plan } from '../plan/plan.ts'
+import type { WholeLoadedPlan } from './plan.ts'
+
+/** The document of `devkit config --json`. */
+export interface ShownConfig {
+  /** Absolute path of the config file. */
+  readonly file: string
+  /** As `config` has it, with defaults and with what the manifests say. */
+  readonly config: Readonly<Record<string, unknown>>
+  readonly plan: Plan
+  /** Path of a value of `config` (those of the profile begin with `profile.`) → where it comes from. */
+  readonly origins: Readonly<Record<string, string>>
+}
+
+/** What is resolved, and where each value of it comes from: a place, a flag, a variable, a profile, the manifests, a default. */
+export async function shownConfig(read: WholeLoadedPlan): Promise<ShownConfig> {
+  const { loaded, plan, profile, env, inferred } = read
+  const { file, directory, written } = loaded
+  const places = await loaded.places()
+  const show = (place: Place): string =>
+    shownPlace({ ...place, file: place.line === 0 ? place.file : relative(directory, place.file) })
+  const originOf = (path: Path, value: unknown): string => {
+    const found = inferred.find((one) => one.path.every((key, index) => path[index] === key))
+    if (found) return `inferred from ${found.from}`
+    return isWritten(written, path) ? show(places(path, value).value) : 'default'
+  }
+  const originInProfile = (path: Path): string => {
+    const name = path.map((_, index) => plan.profileOrigins[path.slice(0, path.length - index).join('.')]).find(Boolean)
+    const own = ['profiles', name ?? '', ...path]
+    return name !== undefined && isWritten(written, own) ? `${name}, ${show(places(own).value)}` : (name ?? 'default')
+  }
+  const { $schema: _, profiles: __, ...config } = loaded.config
+  const services = Object.fromEntries(
+    plan.services.map(({ name, ports, ...service }) => [
+      name,
+      { ...service, ports: ports.map(({ port, host }) => ({ port, host })) },
+    ]),
+  )
+  const whole = { ...config, services }
+  const origins = [
+    ['profile', profile.origin],
+    ['env', env.origin],
+    ...leavesOf(whole).map(({ path, value }) => [path.join('.'), originOf(path, value)]),
+    ...leavesOf(plan.profile).map(({ path }) => [['profile', ...path].join('.'), originInProfile(path)]),
+  ]
+  return { file, config: { ...whole, profiles: loaded.config.profiles }, plan, origins: Object.fromEntries(origins) }
+}
+
+/** Path, value and origin of every value, in the order of the config. */
+export function rowsOf({ config: { profiles: _, ...config }, plan, origins }: ShownConfig): readonly (readonly string[])[] {
+  const row = (path: string, value: unknown): readonly string[] => [
+    path,
+    typeof value === 'string' ? value : JSON.stringify(value),
+    origins[path] ?? '',
+  ]
+  return [
+    row('profile', plan.profileName),
+    row('env', plan.env),
+    ...leavesOf(config).map(({ path, value }) => row(path.join('.'), value)),
+    ...leavesOf(plan.profile).map(({ path, value }) => row(['profile', ...path].join('.'), value)),
+  ]
+}
+
+interface Leaf {
+  readonly path: Path
+  readonly value: unknown
+}
+
+/** The values at the ends of an object; a list of words is one value. */
+function leavesOf(value: unknown, path: Path = []): readonly Leaf[] {
+  if (value === undefined || typeof value === 'function') return []
+  const inner =
+    isRecord(value) || (Array.isArray(value) && value.some((item) => typeof item === 'object')) ? Object.entries(value) : []
+  return inner.length === 0 ? [{ path, value }] : inner.flatMap(([key, one]) => leavesOf(one, [...path, key]))
+}

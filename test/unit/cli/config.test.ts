@@ -1,0 +1,130 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { run } from '../../../src/cli/run.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'devkit-small-'))
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+const config = `project: shop
+manifests: [k8s]
+services:
+  web:
+    build: { context: . }
+`
+const web = `apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web }
+spec:
+  selector: { matchLabels: { app: web } }
+  template:
+    metadata: { labels: { app: web } }
+    spec:
+      containers:
+        - name: web
+          image: registry.example.com/shop/web:1.0
+          env: [{ name: DATABASE_URL, value: postgres://db:5432/shop }]
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web }
+spec: { selector: { app: web }, ports: [{ port: 80 }] }
+`
+const files = {
+  Dockerfile: 'FROM scratch\n',
+  'devkit.config.yaml': config,
+  'k8s/web.yaml': web,
+  'k8s/db.yaml': web
+    .replaceAll('web', 'db')
+    .replace(/ +env:.*\n/, '')
+    .replace('port: 80 ', 'port: 5432 '),
+  'machine.json': '{}',
+}
+
+beforeAll(() => {
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(directory, path)), { recursive: true })
+    writeFileSync(join(directory, path), text)
+  }
+})
+
+async function devkit(argv: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const said = { stdout: '', stderr: '' }
+  const into = (stream: keyof typeof said) => ({ write: (text: string) => (said[stream] += text) })
+  const code = await run({
+    argv,
+    // no engine answers there
+    env: { HOME: directory, DEVKIT_MACHINE: join(directory, 'machine.json'), DOCKER_HOST: `unix://${directory}/none`, ...env },
+    cwd: directory,
+    pid: process.pid,
+    stdin: process.stdin,
+    stdout: into('stdout'),
+    stderr: into('stderr'),
+    signal: new AbortController().signal,
+  })
+  return { code, ...said }
+}
+
+test('one service with one Dockerfile needs five lines: the rest is inferred, and shown', async () => {
+  expect(config.trim().split('\n').length).toBeLessThanOrEqual(10)
+  const { code, stdout, stderr } = await devkit(['config', '--json'])
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  const shown = JSON.parse(stdout)
+  const image = 'registry.example.com/shop/web'
+  expect(shown.config.services).toMatchObject({
+    web: { image, workload: 'Deployment/web', ports: [{ port: 80 }], dependsOn: ['db'], build: { dockerfile: 'Dockerfile' } },
+    db: { image: 'registry.example.com/shop/db', workload: 'Deployment/db', ports: [] },
+  })
+  expect(shown.plan.services.map(({ name }: { name: string }) => name)).toEqual(['db', 'web'])
+  expect(shown.origins).toMatchObject({
+    profile: 'default',
+    env: 'default',
+    project: 'devkit.config.yaml:1:10',
+    'services.web.build.context': 'devkit.config.yaml:5:23',
+    'services.web.build.dockerfile': 'default',
+    'services.web.image': 'inferred from k8s/web.yaml:1',
+    'services.web.ports.0.port': 'inferred from k8s/web.yaml:14',
+    'services.db.workload': 'inferred from k8s/db.yaml:1',
+    'profile.maxReplicas': 'dev (shipped)',
+  })
+  const rendered = await devkit(['render'])
+  expect(rendered.code).toBe(0)
+  // what is built runs, what is not is as production has it
+  expect(rendered.stdout).toMatch(/image: registry\.example\.com\/shop\/web:(?!1\.0)/)
+  expect(rendered.stdout).toMatch(/image: registry\.example\.com\/shop\/db:1\.0/)
+})
+
+test('each value says what it comes from: a flag, a variable, a profile of the config', async () => {
+  const { stdout } = await devkit(
+    ['config', '--set', 'services.web.ports=[]', '--set', 'profiles.dev.maxReplicas=2', '-p', 'debug'],
+    {
+      DEVKIT_ENV: 'two',
+    },
+  )
+  const line = (path: string): string => stdout.split('\n').find((one) => one.startsWith(`${path} `)) ?? ''
+  expect(line('profile')).toMatch(/ debug +--profile$/)
+  expect(line('env')).toMatch(/ two +DEVKIT_ENV$/)
+  expect(line('services.web.ports')).toMatch(/ \[\] +--set services\.web\.ports$/)
+  expect(line('profile.maxReplicas')).toMatch(/ 2 +dev, --set profiles\.dev\.maxReplicas$/)
+  expect(line('services.web.dependsOn')).toMatch(/ \["db"\] +inferred from k8s\/web\.yaml:1$/)
+  const profiled = await devkit(['config', '--json'], { DEVKIT_PROFILE: 'ci' })
+  expect(JSON.parse(profiled.stdout)).toMatchObject({ plan: { profileName: 'ci' }, origins: { profile: 'DEVKIT_PROFILE' } })
+})
+
+test('a name that is no service is told with its place, after what the manifests have is known', async () => {
+  const asked = (...names: string[]) => devkit(['config', '--set', `services.web.dependsOn=[${names.join()}]`])
+  expect((await asked('db')).code).toBe(0)
+  const { code, stderr } = await asked('dbb')
+  expect(code).toBe(2)
+  expect(stderr).toMatch(
+    /PLAN-101[\s\S]*--set services\.web\.dependsOn: services\.web\.dependsOn\.0: there is no service 'dbb'[\s\S]*Did you mean 'db'/,
+  )
+})
+
+test('manifests that cannot be read leave the config to be shown', async () => {
+  const { code, stdout, stderr } = await devkit(['config', '--set', 'manifests=[nowhere]'])
+  expect(code).toBe(0)
+  expect(stdout).toContain('services.web.build.context')
+  expect(stderr).toMatch(/RENDER-103.*nowhere/)
+})
