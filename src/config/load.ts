@@ -125,7 +125,12 @@ function isData(file: string): boolean {
 
 async function readData(file: string): Promise<unknown> {
   const text = await readFile(file, 'utf8')
-  return extname(file) === '.json' ? parseJson(text) : ((await import('yaml')).parse(text, { merge: true }) as unknown)
+  if (extname(file) === '.json') return parseJson(text)
+  const document = (await import('yaml')).parseDocument(text, { merge: true, logLevel: 'error' })
+  // a tag that nobody knows is only warned of, and means something else than it says
+  const [problem] = [...document.errors, ...document.warnings]
+  if (problem) throw problem
+  return document.toJS() as unknown
 }
 
 /** JSON whose failure says its line, which JSON.parse does not do at the end of the text. */

@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import type { KubeObject } from '../lib/objects.ts'
 import { selectorPattern } from '../lib/select.ts'
 import { secretsSchema } from './secrets.ts'
-import { count, described, names, oneOf, text, texts } from './words.ts'
+import { count, described, names, oneOf, record, text, texts } from './words.ts'
 
 const drop = v.optional(v.picklist(['keep', 'drop']))
 const share = v.pipe(v.number(), v.minValue(0, 'from 0 to 1'), v.maxValue(1, 'from 0 to 1'))
@@ -16,14 +16,14 @@ const selector = v.pipe(
 const reason = v.union([text, v.boolean()])
 const replacement = v.union([text, v.literal(false)])
 /** A part of an object, as the API has it. */
-const part = v.record(v.string(), v.unknown())
+const part = record(v.string(), v.unknown())
 
 const serviceOverlay = v.strictObject({
   command: described('Replaces the ENTRYPOINT of the container.', v.optional(texts)),
   args: described('Replaces the CMD of the container.', v.optional(texts)),
   env: described(
     'Added to, or put in place of, the variables of the container; null takes one out.',
-    v.optional(v.record(text, v.nullable(v.string()))),
+    v.optional(record(text, v.nullable(v.string()))),
   ),
   envFrom: described(
     'ConfigMaps and Secrets that the container gets variables of too, such as `{ configMapRef: { name: "dev" } }`.',
@@ -98,7 +98,7 @@ export const profileSchema = v.strictObject({
   ),
   skip: described(
     'Objects that are left out (`Kind`, `Kind/name`, `group/Kind`, a group; `*` for any letters) and why; false keeps what another profile leaves out.',
-    v.optional(v.record(selector, reason)),
+    v.optional(record(selector, reason)),
   ),
   foreignKinds: described(
     '`skip` leaves out objects of kinds that a new cluster has not and no CRD of the manifests brings, in clusters that devkit makes.',
@@ -106,11 +106,11 @@ export const profileSchema = v.strictObject({
   ),
   skipContainers: described(
     'Containers and init containers that are left out, by name, and why. The last container of a pod stays.',
-    v.optional(v.record(text, reason)),
+    v.optional(record(text, reason)),
   ),
   images: described(
     'Images that stand in for others: as it stands in the manifests, or without tag → the one to run; false takes it back.',
-    v.optional(v.record(text, replacement)),
+    v.optional(record(text, replacement)),
   ),
   imagePullSecrets: described(
     '`drop` removes them, `needed` only where all images of the pod are built here.',
@@ -129,20 +129,20 @@ export const profileSchema = v.strictObject({
   scheduling: described('What pods ask of nodes.', v.optional(scheduling)),
   storageClasses: described(
     "Storage class of the manifests, or `*` for all others → class to use, `(default)` for the cluster's own; claims of a certain volume are left alone.",
-    v.optional(v.record(text, replacement)),
+    v.optional(record(text, replacement)),
   ),
   accessModes: described(
     'Access mode of claims → the one to ask for, such as ReadWriteOnce where nodes cannot share volumes.',
-    v.optional(v.record(text, replacement)),
+    v.optional(record(text, replacement)),
   ),
   maxStorage: described('Size of every claim that asks for more.', v.optional(quantity)),
   hosts: described(
     'Host names of Ingresses, Gateways and their routes → the local ones; `*.example.com` stands for all below it.',
-    v.optional(v.record(text, replacement)),
+    v.optional(record(text, replacement)),
   ),
   serviceTypes: described(
     'Type of Services → the one to use. What the config names under `ports` is reachable whatever the type.',
-    v.optional(v.record(v.picklist(['LoadBalancer', 'NodePort']), v.picklist(['LoadBalancer', 'NodePort', 'ClusterIP']))),
+    v.optional(record(v.picklist(['LoadBalancer', 'NodePort']), v.picklist(['LoadBalancer', 'NodePort', 'ClusterIP']))),
   ),
   maxGraceSeconds: described(
     'Seconds that pods get to end, at most, and no waiting for load balancers before; StatefulSets and pods with a hook that does something keep theirs.',
@@ -152,7 +152,7 @@ export const profileSchema = v.strictObject({
     '`claims`: a Deployment of one pod with a claim that only one node may write ends it before it starts the next.',
     v.optional(v.picklist(['never', 'claims'])),
   ),
-  services: described('What is laid over single services, by their names.', v.optional(v.record(text, serviceOverlay))),
+  services: described('What is laid over single services, by their names.', v.optional(record(text, serviceOverlay))),
   secrets: described('What is laid over the Secrets of the config, or added to them.', v.optional(secretsSchema)),
   patches: described(
     'Merges and JSON patches for what no other word says, in their order; those of a profile come after those that it extends.',

@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { profileSchema } from './profile-schema.ts'
 import { secretsSchema } from './secrets.ts'
 import { sourceSpec } from './sources.ts'
-import { described, has, label, names, oneOf, portNumber, text, texts } from './words.ts'
+import { described, has, label, names, oneOf, portNumber, record, text, texts } from './words.ts'
 
 /**
  * The whole config language: types, checks, the JSON Schema and docs/config.md are made from it. `UserConfig` is what people write, `Config`
@@ -123,7 +123,7 @@ export const configSchema = v.strictObject({
   ),
   services: described(
     'What is built, synced and reachable, by names of your choice.',
-    v.optional(v.record(label(40), serviceSpec), {}),
+    v.optional(record(label(40), serviceSpec), {}),
   ),
   secrets: described(
     'Secrets that devkit makes for the environment, by their names; values from files and the environment, never shown.',
@@ -135,7 +135,7 @@ export const configSchema = v.strictObject({
   ),
   profiles: described(
     'What is laid over the production manifests, by the name that `--profile` takes; over the shipped one of the same name.',
-    v.optional(v.record(text, profileSchema), {}),
+    v.optional(record(text, profileSchema), {}),
   ),
 })
 

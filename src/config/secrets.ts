@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { described, has, oneOf, text } from './words.ts'
+import { described, has, oneOf, record, text } from './words.ts'
 
 /** As Kubernetes takes it for a key of a Secret. https://kubernetes.io/docs/concepts/configuration/secret/#restriction-names-data */
 const key = v.pipe(v.string(), v.regex(/^[-._a-zA-Z0-9]{1,253}$/, 'letters, digits, dashes, dots and underscores'))
@@ -48,12 +48,12 @@ const secretSpec = v.strictObject({
   type: described('Type of the Secret, such as `kubernetes.io/tls`.', v.optional(text)),
   keys: described(
     'What it holds: a type by each key, or more than a type; default: everything that the sources list.',
-    v.optional(v.record(key, keyWord)),
+    v.optional(record(key, keyWord)),
   ),
 })
 
 /** Secrets by their names. */
-export const secretsSchema = v.record(objectName, secretSpec)
+export const secretsSchema = record(objectName, secretSpec)
 
 export type Secrets = v.InferOutput<typeof secretsSchema>
 export type SecretSpec = v.InferOutput<typeof secretSpec>

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { described, oneOf, text, texts } from './words.ts'
+import { described, oneOf, record, text, texts } from './words.ts'
 
 /** The sources of production manifests: a text, or an object whose first name says what it is. Every path is relative to the config file. */
 
@@ -16,7 +16,7 @@ const helmSource = v.strictObject({
       values: described('Values files, the later ones over the earlier.', v.optional(texts, [])),
       set: described(
         'Single values, as `--set` has them: their path and what they are.',
-        v.optional(v.record(text, v.unknown()), {}),
+        v.optional(record(text, v.unknown()), {}),
       ),
       namespace: described("What `.Release.Namespace` is; default: the environment's.", v.optional(text)),
       repo: described('URL of the repository that has the chart.', v.optional(text)),
@@ -32,7 +32,7 @@ const templateSource = v.strictObject({
       file: described('The file of it.', text),
       parameters: described(
         'Values of its parameters, over those that it has.',
-        v.optional(v.record(text, v.pipe(v.union([v.string(), v.number(), v.boolean()]), v.transform(String))), {}),
+        v.optional(record(text, v.pipe(v.union([v.string(), v.number(), v.boolean()]), v.transform(String))), {}),
       ),
     }),
   ),

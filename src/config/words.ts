@@ -18,9 +18,34 @@ export function oneOf<const Options extends v.GenericSchema[]>(
   return { ...v.union(options), '~run': (dataset, config) => choose(dataset.value)['~run'](dataset, config) as never }
 }
 
+/** Names of one's choice and what they have. No list, which JavaScript takes for one; no name that JavaScript keeps for itself, which a record would leave out. */
+export function record<const Key extends v.GenericSchema<string, string | number | symbol>, const Value extends v.GenericSchema>(
+  key: Key,
+  value: Value,
+): v.RecordSchema<Key, Value, undefined> {
+  const schema = v.record(key, value)
+  return {
+    ...schema,
+    '~run': (dataset, config) => {
+      const input = dataset.value
+      const own = ['__proto__', 'prototype', 'constructor'].find((name) => isObject(input) && Object.hasOwn(input, name))
+      const wrong = Array.isArray(input)
+        ? 'expected names and values'
+        : own === undefined
+          ? undefined
+          : `'${own}' cannot be a name`
+      return wrong === undefined ? schema['~run'](dataset, config) : (v.never(wrong)['~run'](dataset, config) as never)
+    },
+  }
+}
+
 /** Whether a value is an object with such a name. */
 export function has(input: unknown, name: string): boolean {
-  return typeof input === 'object' && input !== null && name in input
+  return isObject(input) && name in input
+}
+
+function isObject(input: unknown): input is object {
+  return typeof input === 'object' && input !== null
 }
 
 /** A DNS label, as namespaces and cluster names need it. https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names */
@@ -39,5 +64,5 @@ export const portNumber = v.pipe(
   v.minValue(1, 'a port from 1 to 65535'),
   v.maxValue(65_535, 'a port from 1 to 65535'),
 )
-export const names = v.record(text, v.string())
+export const names = record(text, v.string())
 export const count = v.pipe(v.number(), v.integer('a whole number'), v.minValue(0, '0 or more'))

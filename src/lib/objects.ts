@@ -1,3 +1,5 @@
+import { groupOf } from './select.ts'
+
 /** What every Kubernetes object has; the rest is the kind's own. Raw JSON, so that fields devkit does not know pass through untouched. */
 export interface KubeObject {
   readonly apiVersion: string
@@ -72,8 +74,10 @@ export const workloadKinds = ['Deployment', 'StatefulSet', 'DaemonSet', 'Job', '
 
 export type WorkloadKind = (typeof workloadKinds)[number]
 
+/** Of Kubernetes' own groups: a kind that only has such a name is another. */
 export function isWorkload(object: KubeObject): boolean {
-  return (workloadKinds as readonly string[]).includes(object.kind)
+  const groups = object.kind === 'Pod' ? [''] : ['apps', 'batch', 'extensions']
+  return (workloadKinds as readonly string[]).includes(object.kind) && groups.includes(groupOf(object))
 }
 
 /** A container of a pod template, as far as devkit reads it. */
@@ -100,8 +104,8 @@ interface Templated {
 
 /** The pod spec inside a workload, undefined for every other kind. */
 export function podSpecOf(object: KubeObject): PodSpec | undefined {
-  if (object.kind === 'Pod') return object['spec'] as PodSpec | undefined
   if (!isWorkload(object)) return undefined
+  if (object.kind === 'Pod') return object['spec'] as PodSpec | undefined
   const { spec } = object as KubeObject & Templated
   return object.kind === 'CronJob' ? spec?.jobTemplate?.spec?.template?.spec : spec?.template?.spec
 }

@@ -1,4 +1,4 @@
-import { type Container, eachContainer, type KubeObject, podSpecOf, withPodSpec } from '../../lib/objects.ts'
+import { type Container, eachContainer, isWorkload, type KubeObject, podSpecOf, withPodSpec } from '../../lib/objects.ts'
 import type { Transform } from './rule.ts'
 
 /** Deployments and StatefulSets with no more than `most` replicas. */
@@ -17,7 +17,7 @@ export function withReplicas(replicas: number): Transform {
 
 /** Undefined for kinds that devkit does not scale. */
 function replicasOf(object: KubeObject): number | undefined {
-  if (object.kind !== 'Deployment' && object.kind !== 'StatefulSet') return undefined
+  if (!isWorkload(object) || (object.kind !== 'Deployment' && object.kind !== 'StatefulSet')) return undefined
   return (object['spec'] as { readonly replicas?: number }).replicas ?? 1
 }
 
@@ -27,7 +27,7 @@ export function recreatedWith(claims: ReadonlySet<string>): Transform {
     readonly persistentVolumeClaim?: { readonly claimName?: string }
   }
   return (object) => {
-    if (object.kind !== 'Deployment' || (replicasOf(object) ?? 0) > 1) return object
+    if (object.kind !== 'Deployment' || (replicasOf(object) ?? 2) > 1) return object
     const volumes = (podSpecOf(object)?.['volumes'] ?? []) as readonly Volume[]
     if (!volumes.some(({ persistentVolumeClaim }) => claims.has(persistentVolumeClaim?.claimName ?? ''))) return object
     const spec = object['spec'] as { readonly strategy?: { readonly type?: string } }
