@@ -19,8 +19,13 @@ const patienceMs = 3000
 
 type Tools = Pick<Parts, 'tools'>
 
-/** What of a plan's manifests will not work, as it is told without a cluster: what one may have beside them is a warning. @throws SECRET-103 */
+/**
+ * What of a plan's manifests will not work, as it is told without a cluster: what one may have beside them is a warning. Nothing of production,
+ * which runs elsewhere.
+ * @throws SECRET-103
+ */
 export async function problemsOffline(plan: Plan, source: Source, parts: Tools): Promise<readonly EventBody[]> {
+  if (plan.profileName === 'production') return []
   const findings = preflight(await inputOf(plan, source, parts)).map(maybe)
   return findings.map((finding) => problemEvent(problemIn(finding), finding.severity))
 }

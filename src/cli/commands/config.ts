@@ -1,5 +1,7 @@
 import { homedir } from 'node:os'
 import { loadMachine } from '../../config/machine.ts'
+import { problemsOffline } from '../../engine/preflight.ts'
+import { renderSource } from '../../engine/render.ts'
 import { problemEvent } from '../../engine/step.ts'
 import { engineAddress } from '../../host/address.ts'
 import { paint } from '../../ui/paint.ts'
@@ -20,11 +22,15 @@ export async function configVerb(io: Io, flags: GlobalFlags & { readonly machine
     io.stdout.write(isJson(flags) ? `${JSON.stringify(machine)}\n` : stringify(machine, { lineWidth: 0 }))
     return 0
   }
-  const read = await loadWhole(io, flags, 'config', await openParts(io, 'config'))
-  if (read.problem) await tellProblems(io, flags, [problemEvent(read.problem, 'warning')])
+  const parts = await openParts(io, 'config')
+  const read = await loadWhole(io, flags, 'config', parts)
   const shown = await shownConfig(read)
   const colour = io.stdout.isTTY === true && flags.color && !io.env['NO_COLOR']
   io.stdout.write(isJson(flags) ? `${JSON.stringify(shown)}\n` : `${shown.file}\n${table(rowsOf(shown), flags, colour)}`)
+  const problems = read.problem
+    ? [problemEvent(read.problem, 'warning')]
+    : await problemsOffline(read.plan, await renderSource(read.plan, parts, io), parts)
+  await tellProblems(io, flags, problems)
   return 0
 }
 

@@ -128,7 +128,7 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }))
 /** What `devkit` says about a fixture on a machine without a container engine. */
 function devkit(fixture: string, ...args: readonly string[]) {
   cpSync(join(import.meta.dirname, '../../fixtures/preflight', fixture), join(directory, 'k8s'), { recursive: true })
-  mkdirSync(join(directory, 'home'))
+  mkdirSync(join(directory, 'home'), { recursive: true })
   writeFileSync(
     join(directory, 'devkit.config.json'),
     JSON.stringify({ project: 'shop', manifests: ['k8s'], profiles: { plain: {} } }),
@@ -139,7 +139,7 @@ function devkit(fixture: string, ...args: readonly string[]) {
   return spawnSync(process.execPath, [bin, ...args], { cwd: directory, env, encoding: 'utf8' })
 }
 
-test('devkit render tells what is missing on stderr, and renders all the same', () => {
+test('render, config and diff tell what is missing on stderr, and print their result all the same', () => {
   const { status, stdout, stderr } = devkit('site', 'render')
   expect(status).toBe(0)
   expect(stdout).toContain('kind: Deployment')
@@ -151,6 +151,14 @@ test('devkit render tells what is missing on stderr, and renders all the same', 
     expect.stringMatching(/RENDER-201 k8s\/web\.yaml:\d+: Deployment\/site: Secret registry is referenced by imagePullSecrets/),
     expect.stringMatching(/RENDER-206 k8s\/web\.yaml:\d+: Ingress\/site: the cluster has no ingress controller/),
   ])
+  const config = devkit('site', 'config')
+  expect({ status: config.status, told: config.stderr.split('\n').filter((line) => /^[!✗]/.test(line)) }).toEqual({
+    status: 0,
+    told,
+  })
+  expect(config.stdout).toContain('project')
+  expect(devkit('site', 'diff', 'production', 'dev').stderr).toContain(told[0])
+  expect(devkit('site', 'config', '-p', 'production').stderr).toBe('')
   // its twin with all that it needs
   writeFileSync(
     join(directory, 'k8s/secrets.yaml'),
@@ -158,7 +166,6 @@ test('devkit render tells what is missing on stderr, and renders all the same', 
       .map((name) => `apiVersion: v1\nkind: Secret\nmetadata: {name: ${name}}\nstringData: {token: a}\n`)
       .join('---\n'),
   )
-  rmSync(join(directory, 'home'), { recursive: true })
   expect(devkit('site', 'render').stderr).not.toContain('RENDER-201')
 })
 
