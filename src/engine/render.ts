@@ -6,6 +6,7 @@ import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { capabilitiesOf } from '../render/capabilities.ts'
 import { checkNamespaces, serviceTargets } from '../render/references.ts'
 import type { Input } from '../render/renderer.ts'
+import { homeOf } from '../render/transforms/namespace.ts'
 import { remarks } from '../render/transforms/report.ts'
 import type { Program } from '../render/transforms/supervisor.ts'
 import { type ServiceTarget, type TransformInput, transform } from '../render/transforms/transforms.ts'
@@ -16,6 +17,8 @@ import type { Parts } from './environment.ts'
 /** The manifests as the sources have them, and which workload each service is. Offline: no cluster is asked. */
 export interface Source {
   readonly manifests: readonly Manifest[]
+  /** The namespace that all of them name; undefined where that is the environment's, or none. */
+  readonly home: string | undefined
   readonly targets: ReadonlyMap<string, ServiceTarget>
   /** Service → the directories of its container that its sync rules lead into. */
   readonly syncedInto: ReadonlyMap<string, readonly string[]>
@@ -36,10 +39,13 @@ export async function renderSource(
   const { directory, namespace, profileName } = plan
   const input = { directory, namespace, kubernetes, apiVersions, invents: profileName !== 'production' }
   const rendered = (await Promise.all(plan.sources.map((source) => rendererOf(tools, source).render(source, input, step)))).flat()
-  checkNamespaces(rendered, plan.namespace)
+  const { isNamespaced } = capabilitiesOf(plan.kubernetes, rendered)
+  const home = homeOf(rendered, namespace, (object) => !isNamespaced(object))
+  checkNamespaces(rendered, namespace, home)
   const syncedInto = plan.services.map(async (service) => [service.name, await directoriesOf(plan, service, host.files)] as const)
   return {
     manifests: rendered,
+    home,
     targets: serviceTargets(rendered, plan.services),
     syncedInto: new Map(await Promise.all(syncedInto)),
   }
@@ -74,20 +80,21 @@ export function remarksOf(plan: Plan, source: Source): readonly string[] {
 /** What the transforms go by; `report` tells what they do with it. */
 export function transformInput(
   plan: Plan,
-  { manifests, targets, syncedInto }: Source,
+  { manifests, home, targets, syncedInto }: Source,
   images: ReadonlyMap<string, string>,
   programs: ReadonlyMap<string, Program>,
 ): TransformInput {
   const { isNamespaced, isForeign } = capabilitiesOf(plan.kubernetes, manifests)
   return {
     namespace: plan.namespace,
+    home,
     profile: plan.profile,
     images,
     services: targets,
     programs,
     // a copy takes a shell, which an image that is not known may not have
     writable: needsCopies(plan) ? new Map([...syncedInto].filter(([service]) => programs.has(service))) : new Map(),
-    gated: 'kind' in plan.cluster.spec && !forbidsHostPath(plan, manifests),
+    gated: 'kind' in plan.cluster.spec && !forbidsHostPath(home ?? plan.namespace, manifests),
     clusterScoped: (object) => !isNamespaced(object),
     // a cluster that exists may have kinds of its own
     isForeign: (object) => 'kind' in plan.cluster.spec && isForeign(object),
@@ -101,7 +108,7 @@ function needsCopies({ profile, cluster: { spec } }: Plan): boolean {
 }
 
 /** Whether the environment's namespace takes no pod with a directory of the node. https://kubernetes.io/docs/concepts/security/pod-security-standards/ */
-function forbidsHostPath({ namespace }: Plan, manifests: readonly Manifest[]): boolean {
+function forbidsHostPath(namespace: string, manifests: readonly Manifest[]): boolean {
   return manifests.some(
     ({ object: { kind, metadata } }) =>
       kind === 'Namespace' &&

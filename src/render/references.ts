@@ -4,6 +4,7 @@ import { nearest } from '../lib/nearest.ts'
 import { isWorkload, type KubeObject, type Manifest, nameOf, placeOf, podSpecOf } from '../lib/objects.ts'
 import { groupOf } from '../lib/select.ts'
 import { imagesIn } from './transforms/images.ts'
+import { namespaceNamed } from './transforms/namespace.ts'
 import type { ServiceTarget } from './transforms/transforms.ts'
 
 /** What of a service's config says where it is in the manifests. */
@@ -63,18 +64,20 @@ function checkTwice(manifests: readonly Manifest[]): void {
   throw new DevkitError('RENDER-104', { message: `${twice.join('.\n')}.`, hint: 'Remove one of the two.' })
 }
 
-/** An environment owns one namespace: what asks for another would be shared with every other environment. @throws PLAN-107 */
-export function checkNamespaces(manifests: readonly Manifest[], namespace: string): void {
-  const other = ({ object: { kind, metadata } }: Manifest): string | undefined =>
-    kind === 'Namespace' ? metadata.name : metadata.namespace
-  const foreign = manifests.filter((manifest) => (other(manifest) ?? namespace) !== namespace)
+/**
+ * An environment owns one namespace, which stands for production's `home`. What asks for another would be shared with every other
+ * environment. @throws PLAN-107
+ */
+export function checkNamespaces(manifests: readonly Manifest[], namespace: string, home: string | undefined): void {
+  const foreign = manifests.filter(({ object }) => ![namespace, home, undefined].includes(namespaceNamed(object)))
   if (foreign.length === 0) return
   const lines = foreign.map(
-    (manifest) => `${placeOf(manifest.origin)}: ${nameOf(manifest.object)} is of the namespace ${other(manifest)}`,
+    (manifest) =>
+      `${placeOf(manifest.origin)}: ${nameOf(manifest.object)} is of the namespace ${namespaceNamed(manifest.object)}`,
   )
   throw new DevkitError('PLAN-107', {
     message: `${lines.join('\n')}, but this environment owns ${namespace}.`,
-    hint: 'Leave the namespace out of the manifests: each environment puts them into its own.',
+    hint: 'Leave namespaces out of the manifests, or let all of them name the same one: each environment puts them into its own.',
     object: foreign[0] && nameOf(foreign[0].object),
   })
 }

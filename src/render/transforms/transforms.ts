@@ -2,6 +2,7 @@ import type { Profile } from '../../config/profile-schema.ts'
 import type { KubeObject, Manifest } from '../../lib/objects.ts'
 import { withoutForeignHooks } from './hooks.ts'
 import { builtImages, standIn, withoutPullSecrets } from './images.ts'
+import { inNamespace } from './namespace.ts'
 import { withHost, withServiceType } from './network.ts'
 import { withFunction, withPatch } from './patches.ts'
 import { withProbe } from './probes.ts'
@@ -25,6 +26,8 @@ import { withWritableCopies } from './writable-copy.ts'
 /** What the transforms go by; all of it decided before. */
 export interface TransformInput {
   readonly namespace: string
+  /** The namespace of production, which becomes the environment's. */
+  readonly home: string | undefined
   readonly profile: Profile
   /** Image of the manifests without a tag → reference to run in its place. */
   readonly images: ReadonlyMap<string, string>
@@ -76,7 +79,7 @@ export function follow(
 
 /** All that is laid over the manifests, in this order: what devkit does by itself sees what the profile made. */
 export function rulesOf(input: TransformInput): readonly Rule[] {
-  const { profile } = input
+  const { profile, namespace, home, clusterScoped } = input
   const own = (path: string, apply: Transform): Rule => ({ by: 'devkit', path, apply })
   const said = (Object.keys(language) as (keyof typeof language)[]).flatMap((key): readonly Rule[] => {
     const value = profile[key]
@@ -87,7 +90,7 @@ export function rulesOf(input: TransformInput): readonly Rule[] {
   })
   return [
     own('hooks', withoutForeignHooks),
-    own('namespace', (object) => inNamespace(object, input)),
+    own('namespace', (object) => inNamespace(object, { namespace, home, isScoped: !clusterScoped(object) })),
     ...said,
     own('images', builtImages(input.images)),
     own('supervisor', (object) => withSupervisor(object, input)),
@@ -167,10 +170,4 @@ function given<Name extends string, Value>(
   return (Object.entries(values) as [Name, Value | undefined][]).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, change(name, value)] as const],
   )
-}
-
-/** A manifest that names no namespace goes into the environment's. */
-function inNamespace(object: KubeObject, { namespace, clusterScoped }: TransformInput): KubeObject {
-  if (object.metadata.namespace !== undefined || clusterScoped(object)) return object
-  return { ...object, metadata: { ...object.metadata, namespace } }
 }

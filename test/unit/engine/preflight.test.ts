@@ -51,6 +51,7 @@ type State = 'absent' | 'stopped' | 'running' | DevkitError
 async function findingsOf(object: KubeObject, state: State, answers: Partial<Kube>): Promise<readonly Finding[]> {
   const source = {
     manifests: [{ object, origin: { file: 'a.yaml', line: 1 } }],
+    home: undefined,
     targets: new Map(),
     syncedInto: new Map(),
   } as Source

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -40,6 +40,17 @@ test('an image that the engine has is shown under its supervisor, by the name th
   writeFileSync(join(directory, '.devkit/shells.json'), '{}')
   const bare = await rendered(plan(), false)
   expect({ supervised: isSupervised(web(bare)), notes: bare.notes }).toEqual({ supervised: false, notes: [] })
+})
+
+test('what production has in a namespace of its own is in the environment’s; some of it alone is not', async () => {
+  project()
+  const file = join(directory, 'k8s/app.yaml')
+  const text = readFileSync(file, 'utf8')
+  writeFileSync(file, text.replaceAll(/"metadata": \{\n {4}"name"/g, '"metadata": {\n    "namespace": "production",\n    "name"'))
+  const { manifests } = await rendered(planIn(directory, {}, { namespace: 'shop-two' }), true)
+  expect(manifests.map(({ object }) => object.metadata.namespace)).toEqual(['shop-two', 'shop-two'])
+  writeFileSync(file, text.replace('"name"', '"namespace": "production",\n    "name"'))
+  await expect(rendered(plan(), true)).rejects.toMatchObject({ code: 'PLAN-107' })
 })
 
 test.each(['none', undefined] as const)(

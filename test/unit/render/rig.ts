@@ -7,6 +7,7 @@ import { type TransformInput, transform } from '../../../src/render/transforms/t
 export function inputFor(profile: Profile, over: Partial<TransformInput> = {}): TransformInput {
   return {
     namespace: 'shop',
+    home: undefined,
     profile,
     images: new Map(),
     services: new Map([['web', { workload: 'Deployment/web', container: 'web' }]]),

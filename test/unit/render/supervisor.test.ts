@@ -70,7 +70,7 @@ test('a namespace that takes no directory of the node gets none', () => {
     const targets = new Map([['web', { workload: 'Deployment/web', container: 'web' }]])
     const plan = { namespace: 'shop', profile: { supervise: true }, cluster: { spec: { kind: {} } } } as unknown as Plan
     return JSON.stringify(
-      applyProfile(plan, { manifests, targets, syncedInto: new Map() }, new Map(), new Map([['web', program]])),
+      applyProfile(plan, { manifests, home: undefined, targets, syncedInto: new Map() }, new Map(), new Map([['web', program]])),
     ).includes('hostPath')
   }
   expect([hostPaths('privileged'), hostPaths('baseline'), hostPaths('restricted')]).toEqual([true, false, false])

@@ -47,6 +47,7 @@ function shown({ container, pod, into = ['/app/src'], spec = existing, profile =
   }
   const source = {
     manifests: [{ object, origin }],
+    home: undefined,
     targets: new Map([['web', { workload: 'Deployment/web', container: 'web' }]]),
     syncedInto: new Map([['web', into]]),
   }
