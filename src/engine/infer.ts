@@ -4,13 +4,16 @@ import { nameOf } from '../lib/objects.ts'
 import type { Step } from '../lib/step.ts'
 import { type Inferred, infer } from '../plan/infer.ts'
 import type { Plan } from '../plan/plan.ts'
+import { serviceTargets } from '../render/references.ts'
 import type { Parts } from './environment.ts'
-import { applyProfile, renderSource } from './render.ts'
+import { applyProfile, renderSource, type Source } from './render.ts'
 
 /** A plan with what the manifests say. */
 export interface WholePlan {
   readonly plan: Plan
   readonly inferred: readonly Inferred[]
+  /** What it was inferred from, so that nobody has to render again. */
+  readonly source?: Source
   /** Why nothing could be inferred: whoever renders tells it. */
   readonly problem?: DevkitError
 }
@@ -25,7 +28,9 @@ export async function wholePlan(
   try {
     const source = await renderSource(plan, parts, step)
     const applied = new Set(applyProfile(plan, source, new Map(), new Map()).map(({ object }) => nameOf(object)))
-    return infer(plan, { config, ...source, isApplied: (workload) => applied.has(workload) })
+    const found = infer(plan, { config, ...source, isApplied: (workload) => applied.has(workload) })
+    const targets = serviceTargets(source.manifests, found.plan.services)
+    return { ...found, source: { ...source, targets } }
   } catch (thrown) {
     if (thrown instanceof DevkitError) return { plan, inferred: [], problem: thrown }
     throw thrown

@@ -27,6 +27,31 @@ export interface Findings {
 /** Kinds that run as long as the environment, and those that come to an end before others begin. */
 const serviceKinds = ['Deployment', 'StatefulSet', 'DaemonSet', 'Job']
 
+/** What manifests are looked up by. */
+interface Index {
+  readonly byName: ReadonlyMap<string, Manifest>
+  /** Services by the first label of their selector, `name=value`. */
+  readonly bySelector: ReadonlyMap<string, readonly Manifest[]>
+  /** Data of ConfigMaps, by their names. */
+  readonly data: ReadonlyMap<string, Readonly<Record<string, unknown>>>
+  /** What Ingresses lead to: `service/port`. */
+  readonly entered: ReadonlySet<string>
+}
+
+function indexOf(manifests: readonly Manifest[]): Index {
+  const ofKind = (wanted: string): readonly Manifest[] => manifests.filter(({ object: { kind } }) => kind === wanted)
+  return {
+    // the first of a name, as everywhere
+    byName: new Map(manifests.toReversed().map((manifest) => [nameOf(manifest.object), manifest])),
+    bySelector: Map.groupBy(
+      ofKind('Service'),
+      ({ object }) => Object.entries(recordAt(object, 'spec', 'selector'))[0]?.join('=') ?? '',
+    ),
+    data: new Map(ofKind('ConfigMap').map(({ object }) => [object.metadata.name, recordAt(object, 'data')])),
+    entered: new Set(ofKind('Ingress').flatMap(({ object }) => backendsIn(object['spec']))),
+  }
+}
+
 /** A service with its workload. */
 interface Found {
   readonly service: ServicePlan
@@ -40,16 +65,17 @@ interface Found {
  */
 export function infer(plan: Plan, findings: Findings): { readonly plan: Plan; readonly inferred: readonly Inferred[] } {
   const { config, manifests } = findings
+  const index = indexOf(manifests)
   const inferred: Inferred[] = []
   const note = (service: string, name: string, manifest: Manifest): void => {
     inferred.push({ path: ['services', service, name], from: placeOf(manifest.origin) })
   }
-  const found = [...ofConfig(plan, findings), ...ofManifests(plan, findings)]
+  const found = [...ofConfig(plan, findings, index), ...ofManifests(plan, findings)]
   const filled = found.map(({ service, manifest, container }): Found => {
     const { name } = service
     const said = config.services[name]
     const image = service.image ?? imageOf(manifest, container)
-    const ports = said?.ports ? [] : httpPorts(manifest, manifests)
+    const ports = said?.ports ? [] : httpPorts(manifest, index)
     if (service.workload === undefined || !said) note(name, 'workload', manifest)
     if (service.image === undefined && image !== undefined) note(name, 'image', manifest)
     const [first] = ports
@@ -62,7 +88,7 @@ export function infer(plan: Plan, findings: Findings): { readonly plan: Plan; re
     }
     return { service: filled, manifest, container }
   })
-  const dependencies = dependenciesOf(plan, filled, findings)
+  const dependencies = dependenciesOf(plan, filled, config, index)
   const services = filled.map(({ service, manifest }) => {
     const dependsOn = dependencies.get(service.name) ?? []
     if (dependsOn.length > service.dependsOn.length) note(service.name, 'dependsOn', manifest)
@@ -71,10 +97,10 @@ export function infer(plan: Plan, findings: Findings): { readonly plan: Plan; re
   return { plan: { ...plan, services: inDependencyOrder(services) }, inferred }
 }
 
-function ofConfig({ services }: Plan, { manifests, targets }: Findings): readonly Found[] {
+function ofConfig({ services }: Plan, { targets }: Findings, { byName }: Index): readonly Found[] {
   return services.flatMap((service) => {
     const target = targets.get(service.name)
-    const manifest = manifests.find(({ object }) => nameOf(object) === target?.workload)
+    const manifest = byName.get(target?.workload ?? '')
     return manifest ? [{ service, manifest, container: target?.container }] : []
   })
 }
@@ -110,16 +136,15 @@ interface HttpPort {
 }
 
 /** Ports of a workload's Services that browsers can open, as far as the manifests tell: by their name, protocol or number, or since an Ingress leads there. */
-function httpPorts(workload: Manifest, manifests: readonly Manifest[]): readonly HttpPort[] {
-  const entered = manifests.filter(({ object }) => object.kind === 'Ingress').flatMap(({ object }) => backendsIn(object['spec']))
-  return servicesOf(workload, manifests).flatMap((manifest) =>
+function httpPorts(workload: Manifest, index: Index): readonly HttpPort[] {
+  return servicesOf(workload, index).flatMap((manifest) =>
     listAt(manifest.object, 'spec', 'ports').flatMap((spec): HttpPort[] => {
       const [name, number, protocol] = [at(spec, 'name'), at(spec, 'port'), at(spec, 'appProtocol')]
       const isHttp =
         /^(http|https|web)(-|$)/.test(String(name ?? '')) ||
         /^https?$/i.test(String(protocol ?? '')) ||
         number === 80 ||
-        entered.some(({ service, port }) => service === manifest.object.metadata.name && (port === name || port === number))
+        [name, number].some((port) => index.entered.has(`${manifest.object.metadata.name}/${port}`))
       const port = typeof name === 'string' ? name : number
       return isHttp && (typeof port === 'string' || typeof port === 'number') ? [{ port, manifest }] : []
     }),
@@ -127,40 +152,41 @@ function httpPorts(workload: Manifest, manifests: readonly Manifest[]): readonly
 }
 
 /** What an Ingress leads to. */
-function backendsIn(spec: unknown): readonly { readonly service: unknown; readonly port: unknown }[] {
+function backendsIn(spec: unknown): readonly string[] {
   const paths = listAt(spec, 'rules').flatMap((rule) => listAt(rule, 'http', 'paths'))
-  return [at(spec, 'defaultBackend'), ...paths.map((path) => at(path, 'backend'))].map((backend) => ({
-    service: at(backend, 'service', 'name'),
-    port: at(backend, 'service', 'port', 'name') ?? at(backend, 'service', 'port', 'number'),
-  }))
+  return [at(spec, 'defaultBackend'), ...paths.map((path) => at(path, 'backend'))].map((backend) => {
+    const port = at(backend, 'service', 'port')
+    return `${at(backend, 'service', 'name')}/${at(port, 'name') ?? at(port, 'number')}`
+  })
 }
 
 /** The Services whose selector takes the pods of a workload. */
-function servicesOf({ object }: Manifest, manifests: readonly Manifest[]): readonly Manifest[] {
-  const labels = at(object, 'spec', 'template', 'metadata', 'labels')
-  return manifests.filter(({ object: { kind, spec } }) => {
-    const selector = Object.entries(recordAt(spec, 'selector'))
-    return kind === 'Service' && selector.length > 0 && selector.every(([key, value]) => at(labels, key) === value)
-  })
+function servicesOf({ object }: Manifest, { bySelector }: Index): readonly Manifest[] {
+  const labels = recordAt(object, 'spec', 'template', 'metadata', 'labels')
+  const near = Object.entries(labels).flatMap((label) => bySelector.get(label.join('=')) ?? [])
+  return near.filter((service) =>
+    Object.entries(recordAt(service.object, 'spec', 'selector')).every(([key, value]) => labels[key] === value),
+  )
 }
 
 /** Service → what it depends on: as the config says, else the services that its containers' values name. */
 function dependenciesOf(
   { namespace }: Plan,
   found: readonly Found[],
-  { config, manifests }: Findings,
+  config: Findings['config'],
+  index: Index,
 ): ReadonlyMap<string, readonly string[]> {
   const edges = new Map(found.map(({ service }) => [service.name, [...service.dependsOn]]))
   const behind = new Map(
     found.flatMap(({ service, manifest }) =>
-      servicesOf(manifest, manifests).map(({ object }) => [object.metadata.name, service.name] as const),
+      servicesOf(manifest, index).map(({ object }) => [object.metadata.name, service.name] as const),
     ),
   )
   const reaches = (from: string, to: string, seen = new Set<string>()): boolean =>
     from === to || (!seen.has(from) && (edges.get(from) ?? []).some((next) => reaches(next, to, seen.add(from))))
   for (const { service, manifest } of found) {
     if (config.services[service.name]?.dependsOn) continue
-    for (const host of hostsNamedBy(manifest, manifests, namespace)) {
+    for (const host of hostsNamedBy(manifest, index, namespace)) {
       const needed = behind.get(host)
       const own = edges.get(service.name)
       if (needed !== undefined && !own?.includes(needed) && !reaches(needed, service.name)) own?.push(needed)
@@ -170,11 +196,9 @@ function dependenciesOf(
 }
 
 /** Hosts that the values of a workload's containers name: in URLs, as `host:port`, as `host.namespace.svc`, or alone in a variable for one. */
-function hostsNamedBy({ object }: Manifest, manifests: readonly Manifest[], namespace: string): readonly string[] {
+function hostsNamedBy({ object }: Manifest, index: Index, namespace: string): readonly string[] {
   const pod = podSpecOf(object)
-  const values = [...(pod?.containers ?? []), ...(pod?.initContainers ?? [])].flatMap((container) =>
-    valuesOf(container, manifests),
-  )
+  const values = [...(pod?.containers ?? []), ...(pod?.initContainers ?? [])].flatMap((container) => valuesOf(container, index))
   return values.flatMap(([name, value]) => {
     const inText = [...value.matchAll(hostPattern)].map(
       ({ groups = {} }) => groups['url'] ?? groups['pair'] ?? groups['svc'] ?? '',
@@ -192,11 +216,8 @@ const hostPattern =
 const hostVariable = /HOST|ADDR|SERVER|ENDPOINT|SERVICE|BROKER|UPSTREAM|URL/i
 
 /** Names and texts that a container gets: variables, also out of ConfigMaps, and arguments. */
-function valuesOf(container: Container, manifests: readonly Manifest[]): readonly (readonly [name: string, value: string])[] {
-  const dataOf = (name: unknown): Readonly<Record<string, unknown>> => {
-    const map = manifests.find(({ object }) => object.kind === 'ConfigMap' && object.metadata.name === name)
-    return recordAt(map?.object, 'data')
-  }
+function valuesOf(container: Container, { data }: Index): readonly (readonly [name: string, value: string])[] {
+  const dataOf = (name: unknown): Readonly<Record<string, unknown>> => data.get(String(name)) ?? {}
   const variables = listAt(container, 'env').map((variable) => {
     const reference = at(variable, 'valueFrom', 'configMapKeyRef')
     return [at(variable, 'name'), at(variable, 'value') ?? at(dataOf(at(reference, 'name')), String(at(reference, 'key')))]

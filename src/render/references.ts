@@ -23,20 +23,23 @@ export function serviceTargets(
   const workloads = manifests.map(({ object }) => object).filter(isWorkload)
   const images = imagesIn(manifests)
   const taken = new Set(services.flatMap(({ workload }) => (workload === undefined ? [] : [workload])))
+  const running = new Map<string, Set<KubeObject>>()
+  for (const object of workloads)
+    for (const { image = '' } of podSpecOf(object)?.containers ?? []) {
+      const repository = repositoryOf(image)
+      running.set(repository, (running.get(repository) ?? new Set()).add(object))
+    }
+  const byName = new Map(workloads.toReversed().map((object) => [nameOf(object), object]))
   return new Map(
     services.map((service) => {
       const { name, image, workload } = service
       if (image !== undefined && !images.has(repositoryOf(image))) throw imageNowhere(service, [...images])
-      const withImage = workloads.filter(
-        (object) =>
-          image === undefined ||
-          podSpecOf(object)?.containers.some((container) => repositoryOf(container.image ?? '') === repositoryOf(image)),
-      )
+      const withImage = image === undefined ? workloads : [...(running.get(repositoryOf(image)) ?? [])]
       const found =
         workload === undefined
           ? (withImage.find((object) => object.metadata.name === name) ??
             withImage.find((object) => image !== undefined && !taken.has(nameOf(object))))
-          : workloads.find((object) => nameOf(object) === workload)
+          : byName.get(workload)
       if (!found) throw workloadNowhere(service, workloads)
       const containers = podSpecOf(found)?.containers ?? []
       const container =

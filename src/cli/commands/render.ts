@@ -11,12 +11,12 @@ import { tellProblems } from '../voice.ts'
 /** `devkit render` */
 export async function renderVerb(io: Io, flags: GlobalFlags & { readonly out?: string }): Promise<number> {
   const parts = await openParts(io, 'render')
-  const { plan } = await loadWhole(io, flags, 'render', parts)
+  const { plan, source } = await loadWhole(io, flags, 'render', parts)
   const { stringify } = await import('yaml')
   const { manifests, remarks, notes, problems } =
     plan.profileName === 'production'
-      ? { ...(await renderSource(plan, parts, io)), remarks: [], notes: [], problems: [] }
-      : await preview(plan, parts, io)
+      ? { ...(source ?? (await renderSource(plan, parts, io))), remarks: [], notes: [], problems: [] }
+      : await preview(plan, parts, io, source)
   if (flags.quiet !== true) for (const note of [...remarks, ...notes]) io.stderr.write(`${note}\n`)
   await tellProblems(io, flags, problems)
   const objects = manifests.map(({ object }) => object)
