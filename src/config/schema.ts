@@ -114,7 +114,7 @@ export const configSchema = v.strictObject({
   project: described('Names the cluster (`devkit-PROJECT`) and the namespace.', label(40)),
   cluster: described('Where the environment lives.', v.optional(clusterSpec, { kind: {} })),
   kubernetes: described(
-    "The version of Kubernetes that the manifests are for, such as `'1.34'`; default: the newest that devkit knows.",
+    "The version of Kubernetes that the manifests are for, such as `'1.34'`; default: that of the cluster's `nodeImage`, else the newest that devkit knows.",
     v.optional(v.pipe(v.string(), v.regex(/^1\.\d+$/, "a version such as '1.34'"))),
   ),
   manifests: described(

@@ -10,7 +10,7 @@ import { type PreflightInput, stackOf } from '../render/preflight/stack.ts'
 import { withSecrets } from '../render/transforms/secrets.ts'
 import { providerOf } from '../toolbox.ts'
 import type { EngineRun, Parts } from './environment.ts'
-import { applyProfile, type Source } from './render.ts'
+import { applyProfile, kubernetesOf, type Source } from './render.ts'
 import { shownSecrets } from './secrets.ts'
 import { problemEvent } from './step.ts'
 
@@ -43,7 +43,7 @@ async function inputOf(plan: Plan, source: Source, parts: Tools): Promise<Prefli
     manifests: withSecrets(profiled, await shownSecrets(plan, parts), plan.namespace),
     sources: source.manifests,
     namespace: plan.namespace,
-    capabilities: capabilitiesOf(plan.kubernetes, source.manifests),
+    capabilities: capabilitiesOf(kubernetesOf(plan), source.manifests),
     own: isOwn(plan),
     images: plan.services.flatMap(({ image, build }) => (image === undefined ? [] : [{ image, isBuilt: build !== undefined }])),
   }

@@ -35,7 +35,7 @@ export async function renderSource(
   { tools, host }: Pick<Parts, 'tools' | 'host'>,
   step: Pick<Step, 'signal'>,
 ): Promise<Source> {
-  const { kubernetes, apiVersions } = capabilitiesOf(plan.kubernetes)
+  const { kubernetes, apiVersions } = capabilitiesOf(kubernetesOf(plan))
   const { directory, namespace, profileName } = plan
   const input = { directory, namespace, kubernetes, apiVersions, invents: profileName !== 'production' }
   const rendered = (await Promise.all(plan.sources.map((source) => rendererOf(tools, source).render(source, input, step)))).flat()
@@ -49,6 +49,12 @@ export async function renderSource(
     targets: serviceTargets(rendered, plan.services),
     syncedInto: new Map(await Promise.all(syncedInto)),
   }
+}
+
+/** The version that the manifests are for: the config's word, else that of the node image that it names, such as `kindest/node:v1.33.4`. */
+export function kubernetesOf({ kubernetes, cluster: { spec } }: Plan): string | undefined {
+  const image = 'kind' in spec ? spec.kind.nodeImage : undefined
+  return kubernetes ?? /:v?(1\.\d+)[^/]*$/.exec(image ?? '')?.[1]
 }
 
 /** Where a rule leads; the directory of it where that is a file. */
@@ -84,7 +90,7 @@ export function transformInput(
   images: ReadonlyMap<string, string>,
   programs: ReadonlyMap<string, Program>,
 ): TransformInput {
-  const { isNamespaced, isForeign } = capabilitiesOf(plan.kubernetes, manifests)
+  const { isNamespaced, isForeign } = capabilitiesOf(kubernetesOf(plan), manifests)
   return {
     namespace: plan.namespace,
     home,

@@ -1,5 +1,6 @@
 import { nearest } from '../../lib/nearest.ts'
 import { type Manifest, nameOf } from '../../lib/objects.ts'
+import { groupOf } from '../../lib/select.ts'
 import { isRemoved, type OldApi, oldApi } from '../removed-apis.ts'
 import { Field } from './field.ts'
 import { type Finding, sentence } from './finding.ts'
@@ -45,8 +46,11 @@ function unknownFinding(stack: Stack, manifest: Manifest, served: readonly strin
     kind,
     served.filter((name) => name.startsWith(`${apiVersion}/`)).map((name) => name.slice(apiVersion.length + 1)),
   )
+  // a later Kubernetes than is known may have more kinds in its own groups, but for those of the beginning, which have no dot
+  const group = groupOf(manifest.object)
+  const isCertain = stack.capabilities.isForeign(manifest.object) || (!group.includes('.') && served.includes(apiVersion))
   return {
-    severity: 'failure',
+    severity: isCertain ? 'failure' : 'warning',
     code: 'RENDER-205',
     message: `${placeOfApi(stack, manifest)}: ${object}: Kubernetes has no ${kind} in ${apiVersion}, and no CRD among the manifests makes it.`,
     hint:

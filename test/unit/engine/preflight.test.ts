@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Parts } from '../../../src/engine/environment.ts'
 import { FindingsBook, findingsBefore, findingsOfVersion } from '../../../src/engine/preflight.ts'
-import type { Source } from '../../../src/engine/render.ts'
+import { kubernetesOf, type Source } from '../../../src/engine/render.ts'
 import { Bus } from '../../../src/events/bus.ts'
 import type { Event } from '../../../src/events/event.ts'
 import { ApiFailure, type Kube } from '../../../src/kube/kube.ts'
@@ -106,6 +106,18 @@ test('a running cluster says itself what it does not know; of old APIs it does n
   expect(await found(old, 'absent')).toEqual(['failure RENDER-204'])
   expect(await found(old, 'running', serves(undefined))).toEqual(['warning RENDER-204'])
   expect(await found(old, 'running', serves('namespaced'))).toEqual([])
+})
+
+test('the manifests are for the version of the node image that the config names, where it names no version', () => {
+  const of = (nodeImage: string | undefined, kubernetes?: string) =>
+    kubernetesOf({ ...plan, kubernetes, cluster: { ...plan.cluster, spec: { kind: { nodeImage } } } })
+  expect([
+    of(undefined),
+    of('kindest/node:v1.31.4@sha256:0'),
+    of('registry:5000/node'),
+    of('node:1.33'),
+    of('node:v1.33.1', '1.32'),
+  ]).toEqual([undefined, '1.31', undefined, '1.33', '1.32'])
 })
 
 test('a pod larger than the machine: RENDER-207', async () => {

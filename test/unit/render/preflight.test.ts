@@ -395,6 +395,15 @@ const traps: readonly Trap[] = [
     hint: /Did you mean ConfigMap\?/,
   },
   {
+    what: 'a kind that a later Kubernetes may have',
+    yaml: 'apiVersion: storage.k8s.io/v1\nkind: StorageClas\nmetadata: {name: a}\n',
+    mend: [['StorageClas', 'StorageClass']],
+    severity: 'warning',
+    code: 'RENDER-205',
+    says: /no StorageClas in storage\.k8s\.io\/v1/,
+    hint: /Did you mean StorageClass\?/,
+  },
+  {
     what: 'a kind of another group',
     yaml: 'apiVersion: v1\nkind: Deployment\nmetadata: {name: a}\nspec: {selector: {}, template: {spec: {containers: [{name: a}]}}}\n',
     mend: [['apiVersion: v1', 'apiVersion: apps/v1']],
