@@ -10,7 +10,7 @@ import { type TransformInput, transform } from '../render/transforms/transforms.
 import type { Parts } from './environment.ts'
 import { problemsOffline } from './preflight.ts'
 import { programsOf } from './programs.ts'
-import { remarksOf, renderSource, type Source, transformInput } from './render.ts'
+import { presentServices, remarksOf, renderSource, type Source, transformInput } from './render.ts'
 import { shownSecrets } from './secrets.ts'
 import { buildRequest, builtServices, targetOf } from './up.ts'
 
@@ -33,12 +33,13 @@ export interface Preview {
  * @throws RENDER-101 … RENDER-104, PLAN-104, PLAN-106, PLAN-107, BUILD-101, BUILD-103, SECRET-103
  */
 export async function preview(
-  plan: Plan,
+  asked: Plan,
   parts: Pick<Parts, 'tools' | 'host'>,
   step: Pick<Step, 'signal'>,
   rendered?: Source,
 ): Promise<Preview> {
-  const source = rendered ?? (await renderSource(plan, parts, step))
+  const source = rendered ?? (await renderSource(asked, parts, step))
+  const plan = presentServices(asked, source)
   const images = new Map<string, { readonly reference: string }>()
   for (const [repository, service] of builtServices(plan)) {
     const request = buildRequest(plan, service)

@@ -1,6 +1,6 @@
 import { join, posix } from 'node:path'
 import type { Files } from '../host/host.ts'
-import type { Manifest } from '../lib/objects.ts'
+import { type Manifest, nameOf } from '../lib/objects.ts'
 import type { Step } from '../lib/step.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { capabilitiesOf } from '../render/capabilities.ts'
@@ -76,6 +76,13 @@ export function applyProfile(
   programs: ReadonlyMap<string, Program>,
 ): readonly Manifest[] {
   return transform(source.manifests, transformInput(plan, source, images, programs))
+}
+
+/** The plan without the services whose workload the profile leaves out: nothing of them runs. */
+export function presentServices(plan: Plan, source: Source): Plan {
+  const made = transform(source.manifests, transformInput(plan, source, new Map(), new Map()))
+  const names = new Set(made.map(({ object }) => nameOf(object)))
+  return { ...plan, services: plan.services.filter(({ name }) => names.has(source.targets.get(name)?.workload ?? '')) }
 }
 
 /** What people should know of the profile's work, a line each. */

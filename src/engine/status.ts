@@ -13,7 +13,7 @@ import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { providerOf, transportOf } from '../toolbox.ts'
 import { checkHolder, type EngineRun } from './environment.ts'
 import { staleContainers } from './held.ts'
-import { renderSource, type Source } from './render.ts'
+import { presentServices, renderSource, type Source } from './render.ts'
 import { problemEvent } from './step.ts'
 import { targetOf } from './up.ts'
 import { boundVolumes } from './volumes.ts'
@@ -25,10 +25,11 @@ const patienceMs = 5000
  * Looks at the environment and changes nothing. What cannot be asked (the engine, the cluster) is a problem in the answer, not a failure.
  * @throws RENDER-101 … RENDER-104, PLAN-104, PLAN-106 when the config or the manifests are wrong
  */
-export async function status(plan: Plan, run: EngineRun): Promise<Status> {
+export async function status(asked: Plan, run: EngineRun): Promise<Status> {
   const { parts, signal } = run
   const step = { signal, say: () => undefined }
-  const source = await renderSource(plan, parts, step)
+  const source = await renderSource(asked, parts, step)
+  const plan = presentServices(asked, source)
   const problems: Problem[] = []
   const told = async <T>(work: Promise<T>): Promise<T | undefined> => {
     try {

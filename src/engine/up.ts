@@ -27,7 +27,7 @@ import { aloneWithCluster, type EngineRun, heldBy, holdEnvironment, type Parts, 
 import { MissingSources } from './missing.ts'
 import { FindingsBook, findingsBefore, findingsOfVersion } from './preflight.ts'
 import { programsOf } from './programs.ts'
-import { applyProfile, remarksOf, renderSource, type Source } from './render.ts'
+import { applyProfile, presentServices, remarksOf, renderSource, type Source } from './render.ts'
 import { contentsOf, valuesOf } from './secrets.ts'
 import { runStep } from './step.ts'
 
@@ -70,10 +70,11 @@ export interface UpOptions {
  *   render offline ─► pre-flight ─► check the holder ─┬─► cluster: nodes run ─┬─► is made ─┐
  *                                       └─► builds ─────────────┴─► deliver ─┴─► apply ─► each service when those it depends on are ready
  */
-export async function up(plan: Plan, run: EngineRun, scope: Scope, options: UpOptions = {}): Promise<Running> {
+export async function up(asked: Plan, run: EngineRun, scope: Scope, options: UpOptions = {}): Promise<Running> {
   const { reuse, told = new Set() } = options
   const { parts, signal } = run
-  const source = await renderSource(plan, parts, { signal })
+  const source = await renderSource(asked, parts, { signal })
+  const plan = presentServices(asked, source)
   for (const reason of remarksOf(plan, source)) {
     if (!told.has(reason)) run.bus.emit({ type: 'action', do: 'none', reason })
     told.add(reason)

@@ -130,6 +130,13 @@ export function withPodSpec(object: KubeObject, change: (pod: PodSpec) => PodSpe
   }
 }
 
+/** A container or a pod spec without one of its fields; the same where it has none of that name. */
+export function without<Holder extends Container | PodSpec>(holder: Holder, field: string): Holder {
+  if (!(field in holder)) return holder
+  const { [field]: _, ...rest } = holder
+  return rest as Holder
+}
+
 /** A pod spec with every container changed, init containers too; the same one when none was. */
 export function eachContainer(pod: PodSpec, change: (container: Container) => Container): PodSpec {
   const containers = pod.containers.map(change)

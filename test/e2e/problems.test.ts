@@ -638,9 +638,25 @@ describe('on a cluster', () => {
       },
       { apiVersion: 'autoscaling/v2', kind: 'HorizontalPodAutoscaler', metadata, spec: scaled },
       { apiVersion: 'monitoring.coreos.com/v1', kind: 'ServiceMonitor', metadata, spec: {} },
+      {
+        apiVersion: 'batch/v1',
+        kind: 'Job',
+        metadata: { name: 'seed' },
+        spec: {
+          template: {
+            spec: { restartPolicy: 'Never', containers: [{ name: 'main', image: `${imageOf(project)}:1`, ...sh('exit 1') }] },
+          },
+        },
+      },
     )
-    const share = ['--set', 'profiles.dev.requests=0.001', '--set', 'profiles.dev.skip.Job/seed=true']
-    const { code, events, problems } = await rig.end(['up', '-e', 'many', ...share], options)
+    const set = [
+      'profiles.dev.requests=0.001',
+      'profiles.dev.skip.Job/seed=its database is elsewhere',
+      'profiles.dev.images.nothing=x',
+      'services.seed.workload=Job/seed',
+      'services.web.dependsOn=[seed]',
+    ].flatMap((value) => ['--set', value])
+    const { code, events, problems } = await rig.end(['up', '-e', 'many', ...set], options)
     expect({ code, problems }).toEqual({ code: 0, problems: [] })
     const said = events.filter(({ type }) => type === 'action').map(({ reason }) => reason)
     expect(said).toContain(
@@ -649,7 +665,9 @@ describe('on a cluster', () => {
     expect(said).toContain(
       'ServiceMonitor/web left out: a new cluster has no kind ServiceMonitor of monitoring.coreos.com (dev (shipped): foreignKinds)',
     )
-    expect(said).toContain('dev: skip.Job/seed fits nothing in the manifests')
+    expect(said).toContain('Job/seed left out: its database is elsewhere (dev: skip.Job/seed)')
+    expect(said).toContain('dev: images.nothing fits nothing in the manifests')
+    expect(rig.query(['status', '-e', 'many', ...set], options)).toMatchObject({ services: [{ name: 'web', ready: true }] })
     expect(inNamespace('many', 'get', 'service', 'web', '-o', 'jsonpath={.spec.type}')).toBe('ClusterIP')
   })
 

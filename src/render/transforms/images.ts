@@ -1,5 +1,5 @@
 import { repositoryOf } from '../../lib/image.ts'
-import { eachContainer, type Manifest, podSpecOf, withPodSpec } from '../../lib/objects.ts'
+import { eachContainer, type Manifest, podSpecOf, without, withPodSpec } from '../../lib/objects.ts'
 import type { Transform } from './rule.ts'
 
 /** Containers of an image, whole as written or without its tag, run another. */
@@ -31,9 +31,8 @@ export function withoutPullSecrets(built?: ReadonlyMap<string, string>): Transfo
   const isBuilt = ({ image }: { readonly image?: string }): boolean => built?.has(repositoryOf(image ?? '')) === true
   return (object) =>
     withPodSpec(object, (pod) => {
-      const { imagePullSecrets, ...rest } = pod
       const isNeeded = built && ![...pod.containers, ...(pod.initContainers ?? [])].every(isBuilt)
-      return imagePullSecrets === undefined || isNeeded ? pod : rest
+      return isNeeded ? pod : without(pod, 'imagePullSecrets')
     })
 }
 

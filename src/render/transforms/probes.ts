@@ -1,5 +1,5 @@
 import type { ProbeChange } from '../../config/profile-schema.ts'
-import { eachContainer, withPodSpec } from '../../lib/objects.ts'
+import { eachContainer, without, withPodSpec } from '../../lib/objects.ts'
 import type { Transform } from './rule.ts'
 
 type ProbeName = 'startup' | 'liveness' | 'readiness'
@@ -19,9 +19,8 @@ export function withProbe(name: ProbeName, change: ProbeChange): Transform {
       eachContainer(pod, (container) => {
         const probe = container[field] as Probe | undefined
         if (!probe) return container
-        if (change !== 'drop') return { ...container, [field]: quicker(name, morePatient(probe, change.patience), change.every) }
-        const { [field]: _, ...rest } = container
-        return { ...rest, name: container.name }
+        if (change === 'drop') return without(container, field)
+        return { ...container, [field]: quicker(name, morePatient(probe, change.patience), change.every) }
       }),
     )
 }

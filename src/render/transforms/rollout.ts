@@ -1,4 +1,4 @@
-import { type Container, eachContainer, isWorkload, type KubeObject, podSpecOf, withPodSpec } from '../../lib/objects.ts'
+import { type Container, eachContainer, isWorkload, type KubeObject, podSpecOf, without, withPodSpec } from '../../lib/objects.ts'
 import type { Transform } from './rule.ts'
 
 /** Deployments and StatefulSets with no more than `most` replicas. */
@@ -64,6 +64,5 @@ function withoutSleep(container: Container): Container {
   const { preStop, ...others } = lifecycle ?? {}
   const words = preStop?.exec?.command?.join(' ') ?? ''
   if (!preStop?.sleep && !/^((\/bin\/)?(ba)?sh -c )?(\/bin\/)?sleep [\d.]+s?$/.test(words)) return container
-  const { lifecycle: _, ...rest } = container
-  return { ...rest, name: container.name, ...(Object.keys(others).length > 0 && { lifecycle: others }) }
+  return Object.keys(others).length > 0 ? { ...container, lifecycle: others } : without(container, 'lifecycle')
 }

@@ -1,4 +1,4 @@
-import { type KubeObject, type PodSpec, withPodSpec } from '../../lib/objects.ts'
+import { type KubeObject, type PodSpec, without, withPodSpec } from '../../lib/objects.ts'
 import type { Transform } from './rule.ts'
 
 /** What is required of nodes and neighbours is preferred instead: one node has to do. */
@@ -63,10 +63,4 @@ export const withoutRuntime: Transform = onPods((pod) => {
 
 function onPods(change: (pod: PodSpec, object: KubeObject) => PodSpec): Transform {
   return (object) => withPodSpec(object, (pod) => change(pod, object))
-}
-
-function without(pod: PodSpec, field: string): PodSpec {
-  if (!(field in pod)) return pod
-  const { [field]: _, ...rest } = pod
-  return rest as PodSpec
 }
