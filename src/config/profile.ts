@@ -93,7 +93,8 @@ function laid(under: unknown, said: unknown, place: Place): unknown {
     const same = rules.findIndex((one) => name !== undefined && nameIn(one) === name)
     const index = same === -1 ? rules.length : same
     rules[index] = rule
-    place.origins[at(name ?? index).path] = place.label
+    // found by its place in the list and by its name
+    for (const key of [index, name ?? index]) place.origins[at(key).path] = place.label
   }
   return rules
 }

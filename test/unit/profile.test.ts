@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import * as v from 'valibot'
 import { expect, test } from 'vitest'
 import { resolveProfile } from '../../src/config/profile.ts'
-import { type Profile, profileSchema } from '../../src/config/profile-schema.ts'
+import { type Patch, type Profile, profileSchema } from '../../src/config/profile-schema.ts'
+import type { KubeObject } from '../../src/lib/objects.ts'
 import { language } from '../../src/render/transforms/transforms.ts'
 
 const shipped = { dev: { maxReplicas: 1, requests: 0.5 }, ci: { extends: 'dev', requests: 0.1 } }
@@ -45,6 +46,41 @@ test('of several that are extended the later one holds, and a value of its own b
     profile: { requests: 0.3, maxReplicas: 3, cpuLimits: 'keep' },
     origins: { requests: 'b', maxReplicas: 'a', cpuLimits: 'both' },
   })
+})
+
+test('lists of rules are lengthened, a name takes the place of the same name; an empty list empties', () => {
+  const [one, two] = [(object: KubeObject) => object, () => undefined]
+  const merge = (name: string, to: string): Patch => ({ name, select: 'Job', merge: { to } })
+  const unnamed = { select: 'Job', patch: [] }
+  const own: Record<string, Profile> = {
+    a: { patches: [merge('x', 'a'), unnamed], transform: one, probes: { liveness: 'drop', startup: { every: 1 } } },
+    b: {
+      extends: 'a',
+      patches: [merge('y', 'b'), merge('x', 'b')],
+      transform: [two],
+      probes: { liveness: { patience: 2 }, startup: 'drop' },
+    },
+    c: { extends: 'b', patches: [] },
+  }
+  expect(resolveProfile('b', {}, own)).toEqual({
+    profile: {
+      patches: [merge('x', 'b'), unnamed, merge('y', 'b')],
+      transform: [one, two],
+      probes: { liveness: { patience: 2 }, startup: 'drop' },
+    },
+    origins: {
+      'patches.0': 'b',
+      'patches.x': 'b',
+      'patches.1': 'a',
+      'patches.2': 'b',
+      'patches.y': 'b',
+      'transform.0': 'a',
+      'transform.1': 'b',
+      'probes.liveness.patience': 'b',
+      'probes.startup': 'b',
+    },
+  })
+  expect(resolveProfile('c', {}, own).profile.patches).toEqual([])
 })
 
 test('what does not exist and what extends itself is told', () => {
