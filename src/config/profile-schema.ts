@@ -6,7 +6,11 @@ import { count, described, names, oneOf, record, text, texts } from './words.ts'
 
 const drop = v.optional(v.picklist(['keep', 'drop']))
 const share = v.pipe(v.number(), v.minValue(0, 'from 0 to 1'), v.maxValue(1, 'from 0 to 1'))
-const quantity = v.pipe(text, v.regex(/^\d*\.?\d+(m|k|M|G|T|[KMGT]i)?$/, 'a quantity such as 250m or 512Mi'))
+const quantity = v.union([
+  v.pipe(text, v.regex(/^\d*\.?\d+(m|k|M|G|T|[KMGT]i)?$/, 'a quantity such as 250m or 512Mi')),
+  v.pipe(v.number(), v.minValue(0, '0 or more')),
+])
+const quantities = v.record(text, quantity)
 const amounts = v.strictObject({ cpu: v.optional(quantity), memory: v.optional(quantity) })
 const selector = v.pipe(
   text,
@@ -31,7 +35,7 @@ const serviceOverlay = v.strictObject({
   ),
   resources: described(
     'Requests and limits of the container, laid over what it has.',
-    v.optional(v.strictObject({ requests: v.optional(names), limits: v.optional(names) })),
+    v.optional(v.strictObject({ requests: v.optional(quantities), limits: v.optional(quantities) })),
   ),
   securityContext: described('Laid over the security context of the container.', v.optional(part)),
   replicas: described('How many pods there are.', v.optional(count)),

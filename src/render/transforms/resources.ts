@@ -32,7 +32,7 @@ export function shareOfRequests(share: number): Transform {
 }
 
 /** Requests that are no higher than these. */
-export function atMostRequests(most: Readonly<Record<string, string | undefined>>): Transform {
+export function atMostRequests(most: Readonly<Record<string, string | number | undefined>>): Transform {
   return onRequests((amount, name) => Math.min(amount, amountOf(most[name] ?? '') ?? amount))
 }
 

@@ -46,7 +46,7 @@ export function withAccessMode(from: string, to: string): Transform {
 }
 
 /** Claims that ask for no more than `most`. */
-export function atMostStorage(most: string): Transform {
+export function atMostStorage(most: string | number): Transform {
   return onClaims((claim, spec) => {
     const asked = spec.resources?.requests?.['storage']
     if (asked === undefined || (amountOf(asked) ?? 0) <= (amountOf(most) ?? 0)) return claim

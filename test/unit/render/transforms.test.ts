@@ -156,7 +156,7 @@ const cases: Readonly<Record<string, Case>> = {
     twins: [limited({ limits: { cpu: '1', memory: '1Gi', 'ephemeral-storage': '1Gi' } })],
   },
   maxRequests: {
-    profile: { maxRequests: { cpu: '500m', memory: '256Mi' } },
+    profile: { maxRequests: { cpu: 0.5, memory: '256Mi' } },
     object: limited({ requests: { cpu: '2' }, limits: { memory: '1Gi' } }),
     made: limited({ requests: { memory: '256Mi', cpu: '500m' }, limits: { memory: '1Gi' } }),
     twins: [limited({ requests: { cpu: '0.5', memory: '200M', 'nvidia.com/gpu': 8 } }), limited({ requests: { cpu: 'much' } })],
