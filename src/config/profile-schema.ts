@@ -10,7 +10,7 @@ const quantity = v.union([
   v.pipe(text, v.regex(/^\d*\.?\d+(m|k|M|G|T|[KMGT]i)?$/, 'a quantity such as 250m or 512Mi')),
   v.pipe(v.number(), v.minValue(0, '0 or more')),
 ])
-const quantities = v.record(text, quantity)
+const quantities = record(text, quantity)
 const amounts = v.strictObject({ cpu: v.optional(quantity), memory: v.optional(quantity) })
 const selector = v.pipe(
   text,

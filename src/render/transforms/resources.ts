@@ -36,16 +36,6 @@ export function atMostRequests(most: Readonly<Record<string, string | number | u
   return onRequests((amount, name) => Math.min(amount, amountOf(most[name] ?? '') ?? amount))
 }
 
-/** Lays requests and limits over those of a container. */
-export function withResources(container: Container, over: Resources): Container {
-  const { requests, limits, ...rest } = resourcesOf(container)
-  return { ...container, resources: { ...rest, ...merged('requests', requests, over), ...merged('limits', limits, over) } }
-}
-
-function merged(field: 'requests' | 'limits', under: Amounts | undefined, over: Resources): Resources {
-  return under || over[field] ? { [field]: { ...under, ...over[field] } } : {}
-}
-
 /** Changes what containers ask for, where that can be had in parts. A limit without a request is one, as it is in Kubernetes. */
 function onRequests(change: (amount: number, resource: string) => number): Transform {
   return onResources((resources) => {

@@ -1,6 +1,5 @@
 import type { ServiceOverlay } from '../../config/profile-schema.ts'
 import { type Container, nameOf, withPodSpec } from '../../lib/objects.ts'
-import { withResources } from './resources.ts'
 import { withReplicas } from './rollout.ts'
 import type { Transform } from './rule.ts'
 import { merged } from './strategic-merge.ts'
@@ -32,11 +31,13 @@ export function overlayRules(
       rule(`env.${variable}`, value, () => ofContainer((container) => withVariable(container, variable, value))),
     ),
     ...rule('envFrom', envFrom, (value) => ofContainer((container) => withSources(container, value))),
-    ...rule('resources', resources, (value) => ofContainer((container) => withResources(container, value))),
-    ...rule('securityContext', securityContext, (value) =>
-      ofContainer((container) => ({ ...container, securityContext: merged(container['securityContext'], value) })),
-    ),
+    ...rule('resources', resources, (value) => ofContainer(laidOver('resources', value))),
+    ...rule('securityContext', securityContext, (value) => ofContainer(laidOver('securityContext', value))),
   ]
+}
+
+function laidOver(field: string, value: object): (container: Container) => Container {
+  return (container) => ({ ...container, [field]: merged(container[field], value) })
 }
 
 /** In the place of the variable of that name, else behind all others; null takes it out. */
