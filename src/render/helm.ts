@@ -67,6 +67,7 @@ export function helm(parts: PrintParts): Renderer<HelmSource> {
             programs: [['helm', ...argsOf(chart, path, input)]],
             install,
             directory,
+            instead: [path, chart.chart],
             // a version that is not said may be another one tomorrow
             inputs: local === undefined && chart.version === undefined ? undefined : await inputsOf(chart, directory),
             key: ['helm', ...argsOf(chart, chart.chart, input)],

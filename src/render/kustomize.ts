@@ -34,6 +34,8 @@ export function kustomize(parts: PrintParts): Renderer<KustomizeSource> {
             install: 'Install kustomize (https://kubectl.docs.kubernetes.io/installation/kustomize/) or kubectl.',
             directory,
             inputs: inputs.some(({ remote }) => remote) ? undefined : inputs,
+            instead: [wrapper, source],
+            why: innermost,
             key: ['kustomize', source, dirname(wrapper)],
           },
           step,
@@ -84,6 +86,15 @@ interface Origins {
   readonly directory: string
   /** Whether the annotations are the user's own. */
   readonly keep: boolean
+}
+
+/** The last of the errors that kustomize puts into each other, one for each base: `base: accumulating resources from 'web.yaml': …`. */
+function innermost(said: string): string {
+  const [, base, error] =
+    /.*recursed accumulation of path '([^']*)': (?:accumulating resources: )?(?:accumulation err=')?(.*?)(?:': must build at .*)?$/s.exec(
+      said,
+    ) ?? []
+  return base === undefined ? said : `${base}: ${error}`
 }
 
 /** Each object with the place that its annotation names, and without the annotation. */

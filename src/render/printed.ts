@@ -20,6 +20,10 @@ export interface Print {
   readonly directory: string
   /** What it prints depends on these alone, else undefined: then it is asked each time. */
   readonly inputs: readonly Input[] | undefined
+  /** A directory that is gone when people read of it, and what it stands for. */
+  readonly instead?: readonly [scratch: string, real: string]
+  /** The part of what a program says last that matters; default: all of it. */
+  readonly why?: (said: string) => string
   /** Names what is printed among all sources; default: `programs`. */
   readonly key?: unknown
 }
@@ -40,16 +44,20 @@ export function printing({
 }: PrintParts): (print: Print, step: Pick<Step, 'signal'>) => Promise<string> {
   const inMemory = new Map<string, Kept>()
 
-  async function run({ what, programs, install, directory }: Print, step: Pick<Step, 'signal'>): Promise<string> {
+  async function run(
+    { what, programs, install, directory, instead, why = (said) => said }: Print,
+    step: Pick<Step, 'signal'>,
+  ): Promise<string> {
     for (const [program, ...args] of programs) {
       const result = await exec(program, args, { ...step, say: () => undefined }, { cwd: directory, quiet: true })
       if (result.exitCode === 'missing') continue
       if (result.exitCode === 0) return result.stdout
-      const said = (result.stderr.trim() || result.tail.join('\n').trim()).split('\n')
-      const why = said.findLast((line) => /^error:/i.test(line)) ?? said.at(-1)
+      const known = (text: string): string => (instead ? text.replaceAll(...instead) : text).replaceAll(`${directory}/`, '')
+      const said = known(result.stderr.trim() || result.tail.join('\n').trim()).split('\n')
+      const last = (said.findLast((line) => /^error:/i.test(line)) ?? said.at(-1) ?? '').replace(/^error:\s*/i, '')
       throw new DevkitError('RENDER-106', {
-        message: `${program} cannot render ${what}: ${why?.replace(/^error:\s*/i, '') || `exit code ${result.exitCode}`}`,
-        hint: `Correct what it names; it ran as: ${result.command}`,
+        message: `${program} cannot render ${what}: ${why(last) || `exit code ${result.exitCode}`}`,
+        hint: `Correct what it names; it ran as: ${known(result.command)}`,
         detail: said.slice(-20).join('\n'),
       })
     }

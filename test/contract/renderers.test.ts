@@ -342,6 +342,28 @@ describe('kustomize', () => {
     expect(inputs.map(({ path }) => basename(path))).toContain('nginx.conf')
   })
 
+  test('what is wrong in a base of a base is told by its file alone', async () => {
+    write({
+      'k8s/over/kustomization.yaml': 'resources: [../base]\n',
+      'k8s/base/kustomization.yaml': 'resources: [web.yaml]\n',
+      'k8s/base/web.yaml': 'a: [\n',
+    })
+    const refused = { code: 'RENDER-106', hint: expect.stringMatching(/kubectl kustomize k8s\/over$/) }
+    await expect(render({ kustomize: 'k8s/over' })).rejects.toMatchObject({
+      ...refused,
+      message: expect.stringMatching(
+        /the kustomization k8s\/over: k8s\/base: accumulating resources from 'web\.yaml': [^\n]*yaml: line \d+: [^']*$/,
+      ),
+    })
+    rmSync(join(directory, 'k8s/base/web.yaml'))
+    await expect(render({ kustomize: 'k8s/over' })).rejects.toMatchObject({
+      ...refused,
+      message: expect.stringMatching(
+        /k8s\/over: k8s\/base: accumulating resources from 'web\.yaml': [^\n]*no such file or directory$/,
+      ),
+    })
+  })
+
   test('what only the outermost kustomization says counts: order, labels of its own, annotations that are wanted', async () => {
     write({
       'k8s/kustomization.yaml':
