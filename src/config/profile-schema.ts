@@ -11,7 +11,10 @@ const quantity = v.union([
   v.pipe(v.number(), v.minValue(0, '0 or more')),
 ])
 const quantities = record(text, quantity)
-const amounts = v.strictObject({ cpu: v.optional(quantity), memory: v.optional(quantity) })
+const amounts = v.strictObject({
+  cpu: described('CPUs, such as 250m or 0.5.', v.optional(quantity)),
+  memory: described('Bytes, such as 512Mi.', v.optional(quantity)),
+})
 const selector = v.pipe(
   text,
   v.regex(selectorPattern, 'Kind, Kind/name, group/Kind or a group, such as Job/seed-* or cert-manager.io/Certificate'),
@@ -35,7 +38,12 @@ const serviceOverlay = v.strictObject({
   ),
   resources: described(
     'Requests and limits of the container, laid over what it has.',
-    v.optional(v.strictObject({ requests: v.optional(quantities), limits: v.optional(quantities) })),
+    v.optional(
+      v.strictObject({
+        requests: described('What it asks for.', v.optional(quantities)),
+        limits: described('What it may take.', v.optional(quantities)),
+      }),
+    ),
   ),
   securityContext: described('Laid over the security context of the container.', v.optional(part)),
   replicas: described('How many pods there are.', v.optional(count)),
@@ -67,18 +75,18 @@ const scheduling = v.strictObject({
 })
 
 const selectorFields = v.strictObject({
-  kind: v.optional(text),
-  name: v.optional(text),
-  group: v.optional(v.string()),
-  labels: v.optional(names),
+  kind: described('Their kind.', v.optional(text)),
+  name: described('Their name.', v.optional(text)),
+  group: described("Their API group, without the version; that of Kubernetes' core is an empty text.", v.optional(v.string())),
+  labels: described('Labels that they have themselves.', v.optional(names)),
 })
 const objectSelector = oneOf([selector, selectorFields], (input) => (typeof input === 'string' ? selector : selectorFields))
 
 const operation = v.strictObject({
-  op: v.picklist(['add', 'remove', 'replace', 'move', 'copy', 'test']),
-  path: v.pipe(v.string(), v.regex(/^(\/|$)/, 'a path such as /spec/replicas')),
-  from: v.optional(v.string()),
-  value: v.optional(v.unknown()),
+  op: described('What is done.', v.picklist(['add', 'remove', 'replace', 'move', 'copy', 'test'])),
+  path: described('Where, such as /spec/replicas.', v.pipe(v.string(), v.regex(/^(\/|$)/, 'a path such as /spec/replicas'))),
+  from: described('Where it is taken from, of `move` and `copy`.', v.optional(v.string())),
+  value: described('What is put there, of `add` and `replace`; what has to be there, of `test`.', v.optional(v.unknown())),
 })
 
 const patch = v.pipe(
@@ -128,7 +136,13 @@ export const profileSchema = v.strictObject({
   maxRequests: described('CPU and memory that a container asks for at most.', v.optional(amounts)),
   probes: described(
     'How patient probes are and how often they look; `drop` removes them.',
-    v.optional(v.strictObject({ startup: v.optional(probe), liveness: v.optional(probe), readiness: v.optional(probe) })),
+    v.optional(
+      v.strictObject({
+        startup: described('Those that a container has to pass once.', v.optional(probe)),
+        liveness: described('Those that end a container which fails them.', v.optional(probe)),
+        readiness: described('Those that keep requests from a pod.', v.optional(probe)),
+      }),
+    ),
   ),
   scheduling: described('What pods ask of nodes.', v.optional(scheduling)),
   storageClasses: described(
