@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { toJsonSchema } from '@valibot/to-json-schema'
 import type * as v from 'valibot'
 import { configSchema } from '../src/config/schema.ts'
+import { shownConfigSchema } from '../src/events/config.ts'
 import { diffSchema } from '../src/events/diff.ts'
 import { eventSchema } from '../src/events/event.ts'
 import { statusSchema } from '../src/events/status.ts'
@@ -16,6 +17,7 @@ const schemas = {
   'config.json': { schema: configSchema, title: 'A devkit config: devkit.config.json, .yaml, or what a program exports' },
   'events.json': { schema: eventSchema, title: 'One line of `devkit … --json`' },
   'diff.json': { schema: diffSchema, title: 'The document of `devkit diff --json`' },
+  'resolved-config.json': { schema: shownConfigSchema, title: 'The document of `devkit config --json`' },
   'status.json': { schema: statusSchema, title: 'The document of `devkit status --json`' },
 }
 

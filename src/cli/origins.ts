@@ -1,20 +1,9 @@
 import { relative } from 'node:path'
 import { isWritten } from '../config/overrides.ts'
 import { type Path, type Place, shownPlace } from '../config/places.ts'
+import type { ShownConfig } from '../events/config.ts'
 import { isRecord } from '../lib/merge-keys.ts'
-import type { Plan } from '../plan/plan.ts'
 import type { WholeLoadedPlan } from './plan.ts'
-
-/** The document of `devkit config --json`. */
-export interface ShownConfig {
-  /** Absolute path of the config file. */
-  readonly file: string
-  /** As `config` has it, with defaults and with what the manifests say. */
-  readonly config: Readonly<Record<string, unknown>>
-  readonly plan: Plan
-  /** Path of a value of `config` (those of the profile begin with `profile.`) → where it comes from. */
-  readonly origins: Readonly<Record<string, string>>
-}
 
 /** What is resolved, and where each value of it comes from: a place, a flag, a variable, a profile, the manifests, a default. */
 export async function shownConfig(read: WholeLoadedPlan): Promise<ShownConfig> {
@@ -47,11 +36,19 @@ export async function shownConfig(read: WholeLoadedPlan): Promise<ShownConfig> {
     ...leavesOf(whole).map(({ path, value }) => [path.join('.'), originOf(path, value)]),
     ...leavesOf(plan.profile).map(({ path }) => [['profile', ...path].join('.'), originInProfile(path)]),
   ]
-  return { file, config: { ...whole, profiles: loaded.config.profiles }, plan, origins: Object.fromEntries(origins) }
+  return {
+    file,
+    config: { ...whole, profiles: loaded.config.profiles },
+    plan: { ...plan, services: [...plan.services] },
+    origins: Object.fromEntries(origins),
+  }
 }
 
 /** Path, value and origin of every value, in the order of the config. */
-export function rowsOf({ config: { profiles: _, ...config }, plan, origins }: ShownConfig): readonly (readonly string[])[] {
+export function rowsOf(
+  { plan }: WholeLoadedPlan,
+  { config: { profiles: _, ...config }, origins }: ShownConfig,
+): readonly (readonly string[])[] {
   const row = (path: string, value: unknown): readonly string[] => [
     path,
     typeof value === 'string' ? value : JSON.stringify(value),

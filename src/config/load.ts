@@ -7,21 +7,10 @@ import { type Override, placesWithOverrides, withOverrides } from './overrides.t
 import { type Places, placesInProgram, placesInYaml } from './places.ts'
 import type { Profile } from './profile-schema.ts'
 import { importConfig } from './program.ts'
-import type { Config } from './schema.ts'
+import type { Config, ConfigContext } from './schema.ts'
 
 /** Names of a config file, in the order of preference. */
 const fileNames = ['ts', 'mts', 'js', 'mjs', 'json', 'yaml'].map((extension) => `devkit.config.${extension}`)
-
-/** What a config that is a function is told of the run. */
-export interface ConfigContext {
-  /** The verb, such as `up`. */
-  readonly command: string
-  readonly profile: string
-  /** Name of the environment; `default` unless something says otherwise. */
-  readonly env: string
-  /** Whether the run is one of a CI system (`CI` in its environment). */
-  readonly ci: boolean
-}
 
 export interface ConfigRequest {
   /** Where the search for the file begins. */

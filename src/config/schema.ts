@@ -141,6 +141,17 @@ export const configSchema = v.strictObject({
 
 export type UserConfig = v.InferInput<typeof configSchema>
 export type Config = v.InferOutput<typeof configSchema>
+/** What a config that is a function is told of the run. */
+export interface ConfigContext {
+  /** The verb, such as `up`. */
+  readonly command: string
+  readonly profile: string
+  /** Name of the environment; `default` unless something says otherwise. */
+  readonly env: string
+  /** Whether the run is one of a CI system (`CI` in its environment). */
+  readonly ci: boolean
+}
+
 export type ClusterSpec = Config['cluster']
 export type KindSpec = v.InferOutput<typeof kindSpec>
 export type ExistingSpec = v.InferOutput<typeof existingSpec>

@@ -26,7 +26,7 @@ export async function configVerb(io: Io, flags: GlobalFlags & { readonly machine
   const read = await loadWhole(io, flags, 'config', parts)
   const shown = await shownConfig(read)
   const colour = io.stdout.isTTY === true && flags.color && !io.env['NO_COLOR']
-  io.stdout.write(isJson(flags) ? `${JSON.stringify(shown)}\n` : `${shown.file}\n${table(rowsOf(shown), flags, colour)}`)
+  io.stdout.write(isJson(flags) ? `${JSON.stringify(shown)}\n` : `${shown.file}\n${table(rowsOf(read, shown), flags, colour)}`)
   const problems = read.problem
     ? [problemEvent(read.problem, 'warning')]
     : await problemsOffline(read.plan, await renderSource(read.plan, parts, io), parts)

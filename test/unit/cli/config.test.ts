@@ -1,6 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { Ajv } from 'ajv'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { run } from '../../../src/cli/run.ts'
 
@@ -71,6 +72,8 @@ test('one service with one Dockerfile needs five lines: the rest is inferred, an
   const { code, stdout, stderr } = await devkit(['config', '--json'])
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   const shown = JSON.parse(stdout)
+  const schema = JSON.parse(readFileSync(join(import.meta.dirname, '../../../schema/resolved-config.json'), 'utf8')) as object
+  expect(new Ajv().validate(schema, shown)).toBe(true)
   const image = 'registry.example.com/shop/web'
   expect(shown.config.services).toMatchObject({
     web: { image, workload: 'Deployment/web', ports: [{ port: 80 }], dependsOn: ['db'], build: { dockerfile: 'Dockerfile' } },

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type ConfigRequest, loadConfig } from '../../../src/config/load.ts'
 import { loadMachine } from '../../../src/config/machine.ts'
+import { type ConfigContext, defineConfig } from '../../../src/index.ts'
 import { manifests } from '../../../src/render/manifests.ts'
 
 let directory: string
@@ -105,6 +106,17 @@ test('the machine’s settings: absent is fine, wrong is told with its path', as
     code: 'CONFIG-201',
     message: expect.stringContaining('kindd'),
   })
+})
+
+test('a config is typed as it is written, also one that is a function', () => {
+  const small = { project: 'shop', manifests: ['k8s'] }
+  expect(defineConfig(small)).toBe(small)
+  const ofRun = async ({ command, ci }: ConfigContext) => ({ ...small, ignore: ci ? [command] : [] })
+  expect(defineConfig(ofRun)).toBe(ofRun)
+  // @ts-expect-error a name that is none
+  defineConfig({ project: 'shop', manifests: ['k8s'], service: {} })
+  // @ts-expect-error a value of the wrong kind
+  defineConfig(({ profile }) => ({ project: profile, manifests: 'k8s' }))
 })
 
 const signal = new AbortController().signal

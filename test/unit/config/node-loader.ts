@@ -1,7 +1,6 @@
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
-import type { ConfigContext } from '../../../src/config/load.ts'
-import type { Config } from '../../../src/config/schema.ts'
+import type { Config, ConfigContext } from '../../../src/config/schema.ts'
 
 /** What a load came to. */
 export interface Loaded {
