@@ -17,9 +17,10 @@ export function command(parts: PrintParts): Renderer<CommandSource> {
   return {
     async render(source, { directory }, step) {
       const [program = '', ...args] = source.command
+      const line = source.command.join(' ')
       const text = await print(
         {
-          what: `the manifests of \`${source.command.join(' ')}\``,
+          what: `the manifests of \`${line}\``,
           programs: [[program, ...args]],
           install: 'Install it, or correct `manifests` in the config.',
           directory,
@@ -27,7 +28,7 @@ export function command(parts: PrintParts): Renderer<CommandSource> {
         },
         step,
       )
-      return manifestsOf([await readManifests(Buffer.from(text), program)])
+      return manifestsOf([await readManifests(Buffer.from(text), line)])
     },
     inputs: inputsOf,
   }

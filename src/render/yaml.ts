@@ -101,14 +101,13 @@ function isJson(text: string): boolean {
 }
 
 function documentOf(parsed: Parsed, chunk: Chunk, grammar: Grammar): YamlDocument {
-  const { root, inexact } = parsed
-  const lineOf = ({ text }: Parsed, at: number): number => chunk.line + lineIn(text, at)
+  const { root, inexact, lineOf } = parsed
   // where fields are is asked for seldom: it is found again rather than kept
   let kept = new WeakRef(parsed)
   return {
     value: root.value,
-    line: lineOf(parsed, root.at),
-    inexact: inexact === undefined ? undefined : lineOf(parsed, inexact),
+    line: chunk.line + lineOf(root.at),
+    inexact: inexact === undefined ? undefined : chunk.line + lineOf(inexact),
     lineAt: (path) => {
       const again = kept.deref() ?? (parse(chunk, grammar) as Parsed)
       kept = new WeakRef(again)
@@ -118,7 +117,7 @@ function documentOf(parsed: Parsed, chunk: Chunk, grammar: Grammar): YamlDocumen
         if (!child) return undefined
         found = child
       }
-      return lineOf(again, found.at)
+      return chunk.line + again.lineOf(found.at)
     },
   }
 }
@@ -130,12 +129,27 @@ function lineIn(text: string, offset: number): number {
   return count
 }
 
+/** The same for many offsets of a long text. */
+function linesIn(text: string): (offset: number) => number {
+  let breaks: number[] | undefined
+  return (offset) => {
+    breaks ??= Array.from(text.matchAll(/\n/g), ({ index }) => index)
+    let [low, high] = [0, breaks.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((breaks[middle] ?? 0) < offset) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}
+
 type Grammar = Pick<typeof import('js-yaml'), 'parseEvents' | 'getScalarValue' | 'YAMLException'>
 
 interface Parsed {
-  /** What was parsed: the chunk, but for how deep some lines of it are. Offsets are those in here. */
-  readonly text: string
   readonly root: Node
+  /** The line of an offset, counted from the first of the chunk, which is 0. */
+  readonly lineOf: (at: number) => number
   readonly inexact: number | undefined
 }
 
@@ -220,7 +234,7 @@ class Composer {
     this.#next++
     if (this.#next < this.#events.length)
       throw this.#wrong('kubectl does not read what follows ...: begin a document with ---', this.#startOf(this.#next + 1))
-    return { text: this.#text, root, inexact: this.#inexact }
+    return { root, lineOf: linesIn(this.#text), inexact: this.#inexact }
   }
 
   #wrong(message: string, at: number): Wrong {

@@ -145,7 +145,7 @@ const sorts: readonly Sort[] = [
     source: { command: ['sh', 'render.sh'], inputs: ['k8s'] },
     files: { 'render.sh': 'cat k8s/all.yaml\n', 'k8s/all.yaml': both },
     says: 'k8s/all.yaml',
-    place: 'sh:1',
+    place: 'sh render.sh:1',
     broken: { 'render.sh': 'echo some of it; echo no >&2; exit 3\n' },
     absent: { command: ['devkit-test-nowhere'], inputs: [] },
   },
