@@ -62,22 +62,10 @@ function describe(issue: Issue): readonly ConfigProblem[] {
     if (deeper.length > 0) return deeper.flatMap(describe)
   }
   const problem = { code: 'CONFIG-103', path, at: 'value', value: issue.input } as const
-  const soon = Object.entries(notYet).find(
-    ([name]) =>
-      path.filter((key) => !/^\d+$/.test(key)).join('.') === name ||
-      (name.startsWith('manifests.') &&
-        path[0] === 'manifests' &&
-        isObject(issue.input) &&
-        (name.split('.')[1] ?? '') in issue.input),
-  )
-  if (soon)
+  const soon = notYet[path.join('.')]
+  if (soon !== undefined)
     return [
-      {
-        ...problem,
-        code: 'CONFIG-105',
-        says: `${soon[1]} (${soon[0]}) are not supported yet`,
-        hint: 'Use `cluster: { kind: {} }` and plain manifests for now.',
-      },
+      { ...problem, code: 'CONFIG-105', says: `${soon} are not supported yet`, hint: 'Use `cluster: { kind: {} }` for now.' },
     ]
   if (issue.type === 'strict_object' && issue.expected === 'never') {
     const known = knownNames(path.slice(0, -1))
@@ -127,10 +115,6 @@ function shown(value: unknown): string {
   } catch {
     return typeof value === 'bigint' ? `${value}n` : 'a value that is no data'
   }
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
 }
 
 /** A schema as its parts are found by name. */

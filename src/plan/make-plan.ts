@@ -82,7 +82,9 @@ export function checkServices(plan: Plan): readonly ConfigProblem[] {
   const overlaid = Object.keys(plan.profile.services ?? {}).filter((name) => !isKnown(name))
   return [
     ...overlaid.map((name): ConfigProblem => {
-      const path = ['profiles', plan.profileName, 'services', name]
+      const said = Object.keys(plan.profileOrigins).find((one) => one.startsWith(`services.${name}.`)) ?? ''
+      const profile = plan.profileOrigins[said] ?? plan.profileName
+      const path = ['profiles', profile, 'services', name]
       return { code: 'PLAN-101', path, at: 'key', ...unknownService(name, plan) }
     }),
     ...plan.services.flatMap(({ name: service, dependsOn }) =>

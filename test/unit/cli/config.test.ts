@@ -125,6 +125,12 @@ test('a name that is no service is told with its place, after what the manifests
   )
 })
 
+test('so is one that a profile names, where the profile that was asked for only extends it', async () => {
+  const { code, stderr } = await devkit(['config', '-p', 'ci', '--set', 'profiles.dev.services={wep: {replicas: 2}}'])
+  expect(code).toBe(2)
+  expect(stderr).toMatch(/--set profiles\.dev\.services: profiles\.dev\.services\.wep: there is no service 'wep'/)
+})
+
 test('manifests that cannot be read leave the config to be shown', async () => {
   const { code, stdout, stderr } = await devkit(['config', '--set', 'manifests=[nowhere]'])
   expect(code).toBe(0)
