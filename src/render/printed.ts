@@ -49,7 +49,7 @@ export function printing({
     step: Pick<Step, 'signal'>,
   ): Promise<string> {
     for (const [program, ...args] of programs) {
-      const result = await exec(program, args, { ...step, say: () => undefined }, { cwd: directory, quiet: true })
+      const result = await exec(program, args, { signal: step.signal, say: () => undefined }, { cwd: directory, quiet: true })
       if (result.exitCode === 'missing') continue
       if (result.exitCode === 0) return result.stdout
       const known = (text: string): string => (instead ? text.replaceAll(...instead) : text).replaceAll(`${directory}/`, '')

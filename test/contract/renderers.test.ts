@@ -11,6 +11,7 @@ import { makeExec, makeProgramFile, programEnv } from '../../src/host/exec.ts'
 import { openFiles } from '../../src/host/hash-cache.ts'
 import type { KubeObject, Manifest } from '../../src/lib/objects.ts'
 import { placeOf } from '../../src/lib/objects.ts'
+import { Scope } from '../../src/lib/scope.ts'
 import { capabilitiesOf } from '../../src/render/capabilities.ts'
 import { command } from '../../src/render/command.ts'
 import { helm } from '../../src/render/helm.ts'
@@ -23,11 +24,12 @@ import { labUp } from '../lab/lab.ts'
 
 // What holds for every renderer, and then what each has of its own. The programs are the real ones.
 
-const step = { signal: new AbortController().signal }
+// as the engine passes it: its signal is no property of its own
+const step = new Scope()
 let tools: Readonly<Record<string, string>>
 let directory: string
 beforeAll(async () => {
-  const settings = await labUp({ say: () => undefined, ...step })
+  const settings = await labUp({ say: () => undefined, signal: step.signal })
   tools = { helm: settings.tools.helm, kubectl: settings.tools.kubectl }
 })
 beforeEach(() => {
