@@ -6,6 +6,7 @@ import production from '../../profiles/production.ts'
 import { together } from '../config/check.ts'
 import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import { parseOverride } from '../config/overrides.ts'
+import { shownPlace } from '../config/places.ts'
 import { resolveProfile } from '../config/profile.ts'
 import type { Profile } from '../config/profile-schema.ts'
 import type { Parts } from '../engine/environment.ts'
@@ -71,16 +72,28 @@ export async function loadPlan(
   return { plan, loaded, profile, env }
 }
 
-/** The plan with what the manifests say. @throws PLAN-101, CONFIG-103 */
+/** The plan with what the manifests say; what keeps them from saying it has its place in the config where it is about it. @throws PLAN-101, CONFIG-103 */
 export async function completePlan(
   { plan: written, loaded }: LoadedPlan,
   parts: Pick<Parts, 'tools' | 'host'>,
   step: Pick<Step, 'signal'>,
 ): Promise<WholePlan> {
   const whole = await wholePlan(written, loaded.config, parts, step)
-  const problems = whole.problem ? [] : checkServices(whole.plan)
+  if (whole.problem) return { ...whole, problem: await placed(whole.problem, loaded) }
+  const problems = checkServices(whole.plan)
   if (problems.length > 0) throw together(problems, await loaded.places(), loaded.file)
   return whole
+}
+
+/** What a problem is about, in the config's words. */
+const about: Readonly<Record<string, string>> = { 'PLAN-104': 'image', 'PLAN-105': 'ports', 'PLAN-106': 'workload' }
+
+async function placed(problem: DevkitError, { places }: LoadedConfig): Promise<DevkitError> {
+  const { code, message, hint, detail, service, object } = problem
+  const name = about[code]
+  if (name === undefined || service === undefined) return problem
+  const place = shownPlace((await places())(['services', service, name]).value)
+  return new DevkitError(code, { message: `${place}: ${message}`, hint, detail, service, object, cause: problem })
 }
 
 /** A plan with what the manifests say, and all that it comes from. */
@@ -99,7 +112,10 @@ export async function loadWhole(
     flags,
     read.loaded.warnings.map((warning) => problemEvent(warning, 'warning')),
   )
-  return { ...read, ...(await completePlan(read, parts, io)) }
+  const whole = await completePlan(read, parts, io)
+  // whoever asks for the config gets what there is of it
+  if (whole.problem && command !== 'config') throw whole.problem
+  return { ...read, ...whole }
 }
 
 /** A flag, else a variable of the environment, else the default. */

@@ -74,7 +74,11 @@ export async function running(io: Io, flags: GlobalFlags, command: string, work:
     })
     const parts = await openParts(io, command)
     // what is removed is known without its manifests
-    const { plan } = command === 'down' ? first : await completePlan(first, parts, scope)
+    const whole: LoadedPlan & { readonly problem?: DevkitError } =
+      command === 'down' ? first : { ...first, ...(await completePlan(first, parts, scope)) }
+    // a watch waits for it to be mended
+    if (whole.problem && command !== 'watch') throw whole.problem
+    const { plan } = whole
     const reload = async (): Promise<Plan> => {
       const { plan: next, problem } = await completePlan(await load(), parts, scope)
       if (problem) throw problem

@@ -4,9 +4,10 @@ import { nameOf } from '../lib/objects.ts'
 import type { Step } from '../lib/step.ts'
 import { type Inferred, infer } from '../plan/infer.ts'
 import type { Plan } from '../plan/plan.ts'
-import { serviceTargets } from '../render/references.ts'
+import { servicePort, serviceTargets } from '../render/references.ts'
 import type { Parts } from './environment.ts'
 import { applyProfile, renderSource, type Source } from './render.ts'
+import { targetOf } from './up.ts'
 
 /** A plan with what the manifests say. */
 export interface WholePlan {
@@ -29,8 +30,11 @@ export async function wholePlan(
     const source = await renderSource(plan, parts, step)
     const applied = new Set(applyProfile(plan, source, new Map(), new Map()).map(({ object }) => nameOf(object)))
     const found = infer(plan, { config, ...source, isApplied: (workload) => applied.has(workload) })
-    const targets = serviceTargets(source.manifests, found.plan.services)
-    return { ...found, source: { ...source, targets } }
+    const whole = { ...source, targets: serviceTargets(source.manifests, found.plan.services) }
+    for (const service of found.plan.services)
+      for (const { port, inferred } of service.ports)
+        if (!inferred) servicePort(source.manifests, service.name, targetOf(whole, service), port)
+    return { ...found, source: whole }
   } catch (thrown) {
     if (thrown instanceof DevkitError) return { plan, inferred: [], problem: thrown }
     throw thrown

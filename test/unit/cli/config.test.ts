@@ -131,6 +131,18 @@ test('so is one that a profile names, where the profile that was asked for only 
   expect(stderr).toMatch(/--set profiles\.dev\.services: profiles\.dev\.services\.wep: there is no service 'wep'/)
 })
 
+test.each([
+  ['image=registry.example.com/shop/wep', 'image', /PLAN-104/, 'registry.example.com/shop/web'],
+  ['workload=Deployment/wep', 'workload', /PLAN-106/, 'Deployment/web'],
+  ['ports=[{port: htp}]', 'ports', /PLAN-105/, '80'],
+])('what the manifests have nothing of (%s) is told with its place', async (set, name, code, near) => {
+  const { code: exit, stderr } = await devkit(['render', '--set', `services.web.${set}`])
+  expect(exit).toBe(2)
+  expect(stderr).toMatch(code)
+  expect(stderr).toContain(`--set services.web.${name}: `)
+  expect(stderr).toContain(near)
+})
+
 test('manifests that cannot be read leave the config to be shown', async () => {
   const { code, stdout, stderr } = await devkit(['config', '--set', 'manifests=[nowhere]'])
   expect(code).toBe(0)
