@@ -148,7 +148,9 @@ class ExecSession implements SyncSession {
     const candidates = writes.filter(isFit)
     if (candidates.length <= few) return writes
     const single: Write[] = writes.filter((one) => !isFit(one))
-    for (const part of inPortions(candidates)) {
+    // neighbours together: each directory that a portion reaches costs some programs
+    const ordered = candidates.toSorted((a, b) => (a.write.target < b.write.target ? -1 : 1))
+    for (const part of inPortions(ordered)) {
       step.signal.throwIfAborted()
       single.push(...(await this.#unpack(shell, part, made)))
     }
