@@ -10,6 +10,7 @@ import { isLabelled, type ObjectRef } from '../lib/objects.ts'
 import { Scope } from '../lib/scope.ts'
 import type { Step } from '../lib/step.ts'
 import type { Plan } from '../plan/plan.ts'
+import { leaseMap } from '../render/transforms/supervisor.ts'
 import { providerOf } from '../toolbox.ts'
 import { aloneWithCluster, checkHolder, type EngineRun, heldBy, neighbours, releaseEnvironment } from './environment.ts'
 import { runStep } from './step.ts'
@@ -122,7 +123,11 @@ async function removeEnvironment(
     if (await isOwn(kube, ref, plan, signal)) await kube.remove(ref, signal)
   const namespace: ObjectRef = { apiVersion: 'v1', kind: 'Namespace', name: plan.namespace }
   if (await isOwn(kube, namespace, plan, signal)) await kube.remove(namespace, signal, { wait: true })
-  else await forgetInventory(kube, plan.namespace, signal)
+  else {
+    await forgetInventory(kube, plan.namespace, signal)
+    // what a watch that was killed has left
+    await kube.remove({ apiVersion: 'v1', kind: 'ConfigMap', name: leaseMap, namespace: plan.namespace }, signal)
+  }
   return 'pruned'
 }
 

@@ -8,7 +8,7 @@ import { checkNamespaces, serviceTargets } from '../render/references.ts'
 import type { Input } from '../render/renderer.ts'
 import { homeOf } from '../render/transforms/namespace.ts'
 import { remarks } from '../render/transforms/report.ts'
-import type { Program } from '../render/transforms/supervisor.ts'
+import type { LeasePlace, Program } from '../render/transforms/supervisor.ts'
 import { type ServiceTarget, type TransformInput, transform } from '../render/transforms/transforms.ts'
 import { plainTarget } from '../sync/mapping.ts'
 import { rendererOf } from '../toolbox.ts'
@@ -107,7 +107,7 @@ export function transformInput(
     programs,
     // a copy takes a shell, which an image that is not known may not have
     writable: needsCopies(plan) ? new Map([...syncedInto].filter(([service]) => programs.has(service))) : new Map(),
-    gated: 'kind' in plan.cluster.spec && !forbidsHostPath(home ?? plan.namespace, manifests),
+    lease: leasePlace(plan, { manifests, home }),
     clusterScoped: (object) => !isNamespaced(object),
     // a cluster that exists may have kinds of its own
     isForeign: (object) => 'kind' in plan.cluster.spec && isForeign(object),
@@ -118,6 +118,11 @@ export function transformInput(
 /** Whether files get into containers only by what the containers may write themselves. */
 function needsCopies({ profile, cluster: { spec } }: Plan): boolean {
   return profile.writable === true && 'existing' in spec
+}
+
+/** Where a `watch` of the plan writes that it is here. */
+export function leasePlace(plan: Plan, { manifests, home }: Pick<Source, 'manifests' | 'home'>): LeasePlace {
+  return 'kind' in plan.cluster.spec && !forbidsHostPath(home ?? plan.namespace, manifests) ? 'node' : 'configmap'
 }
 
 /** Whether the environment's namespace takes no pod with a directory of the node. https://kubernetes.io/docs/concepts/security/pod-security-standards/ */

@@ -5,7 +5,7 @@ import { DevkitError } from '../lib/errors.ts'
 import type { Container, KubeObject, PodSpec } from '../lib/objects.ts'
 import { Scope } from '../lib/scope.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
-import { commandOf, isGated, isSupervised, leaseName } from '../render/transforms/supervisor.ts'
+import { commandOf, isGated, isSupervised, leaseMap, leaseName } from '../render/transforms/supervisor.ts'
 import type { ServiceTarget } from '../render/transforms/transforms.ts'
 import { inferRestart, type RestartChoice } from '../sync/infer-restart.ts'
 import { ledgerFile } from '../sync/ledger.ts'
@@ -17,11 +17,11 @@ import { runIn } from './command.ts'
 import { ContainerSession } from './container-session.ts'
 import type { EngineRun } from './environment.ts'
 import { ImageHeld, imageContents, mappingsOf, mountsOf, runningId, withoutVolumes } from './held.ts'
+import { holdLease, inConfigMap, onNode } from './lease.ts'
+import { leasePlace } from './render.ts'
 import { problemEvent } from './step.ts'
 import { Streams } from './streams.ts'
 import { type Running, targetOf } from './up.ts'
-
-const beatMs = 1000
 
 /** What sessions cannot do themselves. */
 export interface Help {
@@ -108,7 +108,7 @@ export class Sessions {
     for (const [name, service] of this.#services)
       if (!plan.services.some((candidate) => candidate.name === name && candidate.sync.length > 0)) this.#forget(name, service)
     for (const service of plan.services) if (service.sync.length > 0) this.#begin(plan, service, targetOf(source, service))
-    this.#beating ??= this.#beat(running.cluster.nodes, leaseName(plan.namespace))
+    this.#beating ??= this.#beat(running)
     this.#following?.[Symbol.dispose]()
     this.#following = live.onChange(() => this.#look())
     this.#look()
@@ -441,19 +441,13 @@ export class Sessions {
     }
   }
 
-  /** Tells the supervisors of every node that a watch is here: a beginning program waits for its files. */
-  async #beat(nodes: readonly string[], lease: string): Promise<void> {
+  /** Tells the supervisors that a watch is here. */
+  #beat({ plan, source, cluster }: Running): Promise<unknown> {
     const { signal } = this.#scope
-    const beat = async (node: string): Promise<void> => {
-      for (let count = 1; !signal.aborted; count++) {
-        const until = Math.floor(Date.now() / 1000) + 60
-        await this.#note(node, lease, `${count} ${until}\n`)
-        await delay(beatMs, signal).catch(() => undefined)
-      }
-      // the engine may be gone: the lease ends by itself then
-      await Promise.race([this.#note(node, lease, undefined), delay(500, new AbortController().signal)])
-    }
-    await Promise.all(nodes.map(beat))
+    const lease = leaseName(plan.namespace)
+    if (leasePlace(plan, source) === 'configmap')
+      return holdLease((text) => this.#writeMap(plan.namespace, lease, text), inConfigMap, signal)
+    return Promise.all(cluster.nodes.map((node) => holdLease((text) => this.#note(node, lease, text), onNode, signal)))
   }
 
   async #note(node: string, lease: string, text: string | undefined): Promise<void> {
@@ -463,6 +457,22 @@ export class Sessions {
     } catch (thrown) {
       // a lost stream is opened again; whoever needs it tells
       if (!(thrown instanceof DevkitError) && !this.#scope.signal.aborted) this.#tell(thrown)
+    }
+  }
+
+  async #writeMap(namespace: string, lease: string, text: string | undefined): Promise<void> {
+    const ref = { apiVersion: 'v1', kind: 'ConfigMap', name: leaseMap, namespace }
+    try {
+      // at the end it is taken back when all other connections have ended
+      await using kube = await this.#run.parts.openKube(this.#state.cluster.kubeconfig)
+      if (text === undefined) await kube.remove(ref, AbortSignal.timeout(1000))
+      else
+        await kube.apply(
+          { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: leaseMap, namespace }, data: { [lease]: text } },
+          this.#scope.signal,
+        )
+    } catch {
+      // an API server that is away tells itself; a program that does not wait is started anew with its files
     }
   }
 }

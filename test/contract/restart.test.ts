@@ -217,13 +217,19 @@ describe.each(present)('%s', (_, shell) => {
     }
   })
 
-  test('gate: a lease that nobody renews any more holds for three seconds, one that is over not at all', async () => {
+  test('gate: a lease that nobody renews any more holds for three seconds, or as long as it says; one that is over not at all', async () => {
     writeFileSync(lease(), `1 ${Math.floor(Date.now() / 1000) + 60}\n`)
     let began = performance.now()
     begin(perl('exit0'), true)
     expect(await ended).toBe(0)
     expect(performance.now() - began).toBeGreaterThan(2500)
     expect(performance.now() - began).toBeLessThan(8000)
+    writeFileSync(lease(), `1 ${Math.floor(Date.now() / 1000) + 60} 1\n`)
+    began = performance.now()
+    begin(perl('exit0'), true)
+    expect(await ended).toBe(0)
+    expect(performance.now() - began).toBeGreaterThan(900)
+    expect(performance.now() - began).toBeLessThan(2500)
     writeFileSync(lease(), '1 1000\n')
     began = performance.now()
     begin(perl('exit0'), true)

@@ -108,6 +108,9 @@ beforeAll(async () => {
 afterEach(() => expect(rig.processes()).toEqual(expect.arrayContaining([node.run.pid, exec.run.pid])))
 
 afterAll(async () => {
+  // a watch is told of as long as it runs
+  const lease = (): string => exec.kubectl('get', 'configmap', 'devkit-lease', '--ignore-not-found', '-o', 'name')
+  expect(lease()).toBe('configmap/devkit-lease\n')
   await both(async ({ run }) => {
     run.kill('SIGINT')
     expect(await run.exited).toBe(0)
@@ -115,6 +118,7 @@ afterAll(async () => {
     const never = ['INTERNAL-001', 'SYNC-109', 'SYNC-111']
     expect(run.events.filter(({ code }) => never.includes(String(code)))).toEqual([])
   })
+  expect(lease()).toBe('')
   engine.away()
 })
 
@@ -266,6 +270,8 @@ test('a pod is replaced while a file is saved', async () => {
   save('second.txt')
   await both(({ run }) => run.next('stale'))
   await equal()
+  // its program began with them
+  await both(({ kubectl }) => kubectl('exec', 'deploy/web', '--', 'sh', '-c', '[ /.devkit/own/pid -nt /app/src/page.txt ]'))
 })
 
 test('scaled to three and back, every replica has every save', async () => {

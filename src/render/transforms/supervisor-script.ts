@@ -9,7 +9,8 @@
  *
  * POSIX sh, for dash, busybox ash and bash. Of other programs only mkfifo is needed, and where there is none the program runs alone.
  * Called as `sh -c SCRIPT devkit DIRECTORY LEASE program…`. In DIRECTORY is the FIFO `ask`; LEASE is the file that a running `watch`
- * writes again and again ('' for none): a number that changes, and the time (s since the epoch) until which it can be meant at all.
+ * writes again and again ('' for none): a number that changes, the time (s since the epoch) until which it can be meant at all, and how many
+ * seconds to wait at most while the number stays the same (3).
  * All signals are passed on, none is taken: what is asked comes through the FIFO.
  *
  * Kubernetes reads a doubled dollar in commands as one: none is in here.
@@ -37,10 +38,10 @@ command -v setsid >/dev/null && session=setsid
 env --default-signal=INT,QUIT true 2>/dev/null && reset='env --default-signal=INT,QUIT'
 nap() { sleep "$1" 2>/dev/null || sleep 1; }
 gone() { ! kill -0 "$1" 2>/dev/null; }
-leased() { beat= until=0; read -r beat until 2>/dev/null <"$lease" && [ "$(date +%s)" -lt "$until" ]; }
+leased() { beat= until=0 most=; read -r beat until most 2>/dev/null <"$lease" && [ "$(date +%s)" -lt "$until" ]; }
 guard() {
   before= same=0 all=0
-  while leased && [ "$same" -lt 15 ] && [ "$all" -lt 150 ]; do
+  while leased && [ "$same" -lt $((\${most:-3} * 5)) ] && [ "$all" -lt 150 ]; do
     if [ "$beat" = "$before" ]; then same=$((same + 1)); else same=0 before=$beat; fi
     all=$((all + 1)); nap 0.2
   done

@@ -27,7 +27,13 @@ export function killedFile(number: string): string {
   return `${ownDirectory}/killed.${number}`
 }
 
-/** Name of the file on a node that a `watch` of the environment writes again and again. */
+/** Where a running `watch` says again and again that it is here: in a file of each node, or, where nodes cannot be entered, in a ConfigMap. */
+export type LeasePlace = 'node' | 'configmap'
+
+/** Name of the ConfigMap that holds the lease of a `watch`. */
+export const leaseMap = 'devkit-lease'
+
+/** Name of the file, on a node or in the ConfigMap, that a `watch` of the environment writes again and again. */
 export function leaseName(namespace: string): string {
   return `${namespace}.lease`
 }
@@ -53,7 +59,7 @@ export function commandOf(container: Container): readonly string[] | undefined {
 /** The containers that the synced services are run their program under a supervisor, so that a save can restart it in place. */
 export function withSupervisor(
   object: KubeObject,
-  { profile, services, programs, gated, namespace }: TransformInput,
+  { profile, services, programs, lease, namespace }: TransformInput,
 ): KubeObject {
   if (profile.supervise !== true) return object
   const wrapped = new Map<string, Program>()
@@ -65,18 +71,18 @@ export function withSupervisor(
   return withPodSpec(object, (pod) => {
     const containers = pod.containers.map((container) => {
       const program = wrapped.get(container.name)
-      return program ? supervised(container, program, gated ? leaseName(namespace) : undefined) : container
+      return program ? supervised(container, program, leaseName(namespace)) : container
     })
     if (containers.every((container, index) => container === pod.containers[index])) return pod
     return {
       ...pod,
       containers,
-      volumes: [...((pod['volumes'] as readonly object[] | undefined) ?? []), ...volumes(gated)],
+      volumes: [...((pod['volumes'] as readonly object[] | undefined) ?? []), ...volumes(lease)],
     } as PodSpec
   })
 }
 
-function supervised(container: Container, program: Program, lease: string | undefined): Container {
+function supervised(container: Container, program: Program, lease: string): Container {
   const given = container['command'] as readonly string[] | undefined
   const command = given ?? program.entrypoint.map(literal)
   const args = (container['args'] as readonly string[] | undefined) ?? (given ? [] : program.cmd.map(literal))
@@ -84,27 +90,25 @@ function supervised(container: Container, program: Program, lease: string | unde
   const mounts = (container['volumeMounts'] as readonly object[] | undefined) ?? []
   return {
     ...container,
-    command: [
-      '/bin/sh',
-      '-c',
-      supervisorScript,
-      'devkit',
-      ownDirectory,
-      lease === undefined ? '' : `/.devkit/node/${lease}`,
-      ...command,
-    ],
+    command: ['/bin/sh', '-c', supervisorScript, 'devkit', ownDirectory, `/.devkit/lease/${lease}`, ...command],
     args,
     volumeMounts: [
       ...mounts,
       { name: 'devkit-own', mountPath: ownDirectory },
-      ...(lease === undefined ? [] : [{ name: 'devkit-node', mountPath: '/.devkit/node', readOnly: true }]),
+      { name: 'devkit-lease', mountPath: '/.devkit/lease', readOnly: true },
     ],
   }
 }
 
-function volumes(gated: boolean): readonly object[] {
-  const own = { name: 'devkit-own', emptyDir: {} }
-  return gated ? [own, { name: 'devkit-node', hostPath: { path: '/run/devkit', type: 'DirectoryOrCreate' } }] : [own]
+function volumes(lease: LeasePlace): readonly object[] {
+  const leased = {
+    node: { hostPath: { path: '/run/devkit', type: 'DirectoryOrCreate' } },
+    configmap: { configMap: { name: leaseMap, optional: true } },
+  }[lease]
+  return [
+    { name: 'devkit-own', emptyDir: {} },
+    { name: 'devkit-lease', ...leased },
+  ]
 }
 
 /** A word of the image as Kubernetes leaves it alone: in commands it reads `$(NAME)` and `$$`, an image's words it does not. */

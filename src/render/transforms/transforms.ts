@@ -20,7 +20,7 @@ import {
 import { overlayRules } from './services.ts'
 import { skipped, withoutContainers, withoutForeign } from './skip.ts'
 import { atMostStorage, singleWriterClaims, withAccessMode, withStorageClass } from './storage.ts'
-import { type Program, withSupervisor } from './supervisor.ts'
+import { type LeasePlace, type Program, withSupervisor } from './supervisor.ts'
 import { withWritableCopies } from './writable-copy.ts'
 
 /** What the transforms go by; all of it decided before. */
@@ -37,8 +37,8 @@ export interface TransformInput {
   readonly programs: ReadonlyMap<string, Program>
   /** Service → the directories of its container that have to be written by the container itself. */
   readonly writable: ReadonlyMap<string, readonly string[]>
-  /** Whether a program waits for a running `watch` before it starts: needs a directory of the node, which some namespaces forbid. */
-  readonly gated: boolean
+  /** Where a program learns of a running `watch`, which it waits for before it starts. */
+  readonly lease: LeasePlace
   /** Kinds that live in no namespace. */
   readonly clusterScoped: (object: KubeObject) => boolean
   /** Kinds that the cluster has not, as far as it is known. */

@@ -116,6 +116,7 @@ class Cluster {
       services: [service],
       profile: { supervise: true },
       profileName: 'dev',
+      cluster: { spec: { kind: {} } },
     }
     const source = { manifests: [], targets: new Map([['web', { workload: 'Deployment/web', container: 'web' }]]) }
     sessions.attach({ plan, source, cluster: { nodes: ['node'] }, kube: this.#kube, live: this.live } as unknown as Running)

@@ -13,7 +13,7 @@ export function inputFor(profile: Profile, over: Partial<TransformInput> = {}): 
     services: new Map([['web', { workload: 'Deployment/web', container: 'web' }]]),
     programs: new Map(),
     writable: new Map(),
-    gated: true,
+    lease: 'node',
     clusterScoped: ({ kind }) => kind === 'Namespace',
     isForeign: ({ apiVersion }) => apiVersion.startsWith('monitoring.coreos.com/'),
     manifests: [],

@@ -25,8 +25,8 @@ const workload = (container: object): KubeObject => ({
   },
 })
 
-function wrapped(container: object, { gated = true, programs = new Map([['web', program]]) } = {}): PodSpec {
-  const input = inputFor({ supervise: true }, { programs, gated })
+function wrapped(container: object, { programs = new Map([['web', program]]) } = {}): PodSpec {
+  const input = inputFor({ supervise: true }, { programs })
   const [manifest] = transform([manifestOf(workload(container))], input)
   const pod = manifest && podSpecOf(manifest.object)
   if (!pod) throw new Error('no pod')
@@ -43,7 +43,7 @@ test('the program of the image runs under the supervisor; other containers and i
   expect(commandOf(web(pod))).toEqual(['/entry', '$$HOME', 'serve', '$$$$1'])
   expect(pod.containers[1]).toEqual({ name: 'proxy', image: 'x/proxy' })
   expect(pod.initContainers).toEqual([{ name: 'init', image: 'x/web' }])
-  expect((pod['volumes'] as { name: string }[]).map(({ name }) => name)).toEqual(['devkit-own', 'devkit-node'])
+  expect((pod['volumes'] as { name: string }[]).map(({ name }) => name)).toEqual(['devkit-own', 'devkit-lease'])
 })
 
 test('what the manifest says goes before what the image says', () => {
@@ -52,28 +52,26 @@ test('what the manifest says goes before what the image says', () => {
   expect(commandOf(web(wrapped({ command: ['own'], args: ['$(VALUE)'] })))).toEqual(['own', '$(VALUE)'])
 })
 
-test('without a gate no directory of the node is asked for', () => {
-  const pod = wrapped({}, { gated: false })
-  expect(isGated(web(pod))).toBe(false)
-  expect(JSON.stringify(pod)).not.toContain('hostPath')
-})
-
 test('without a program nothing is changed', () => {
   expect(wrapped({}, { programs: new Map() })).toEqual(podSpecOf(workload({})))
 })
 
-test('a namespace that takes no directory of the node gets none', () => {
-  const hostPaths = (label: string): boolean => {
+test('a namespace that takes no directory of the node gets none, nor does a cluster of somebody else: there the lease is a ConfigMap', () => {
+  const lease = (label: string, spec: object = { kind: {} }): object | undefined => {
     const labels = { 'pod-security.kubernetes.io/enforce': label }
     const namespace: KubeObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop', labels } }
     const manifests = [namespace, workload({})].map((object) => ({ object, origin: { file: 'k8s.yaml', line: 1 } }))
     const targets = new Map([['web', { workload: 'Deployment/web', container: 'web' }]])
-    const plan = { namespace: 'shop', profile: { supervise: true }, cluster: { spec: { kind: {} } } } as unknown as Plan
-    return JSON.stringify(
-      applyProfile(plan, { manifests, home: undefined, targets, syncedInto: new Map() }, new Map(), new Map([['web', program]])),
-    ).includes('hostPath')
+    const plan = { namespace: 'shop', profile: { supervise: true }, cluster: { spec } } as unknown as Plan
+    const source = { manifests, home: undefined, targets, syncedInto: new Map() }
+    const [, applied] = applyProfile(plan, source, new Map(), new Map([['web', program]]))
+    const volumes = applied && (podSpecOf(applied.object)?.['volumes'] as { name: string }[])
+    return volumes?.find(({ name }) => name === 'devkit-lease')
   }
-  expect([hostPaths('privileged'), hostPaths('baseline'), hostPaths('restricted')]).toEqual([true, false, false])
+  const node = { name: 'devkit-lease', hostPath: { path: '/run/devkit', type: 'DirectoryOrCreate' } }
+  const map = { name: 'devkit-lease', configMap: { name: 'devkit-lease', optional: true } }
+  expect([lease('privileged'), lease('baseline'), lease('restricted')]).toEqual([node, map, map])
+  expect(lease('privileged', { existing: { context: 'theirs' } })).toEqual(map)
 })
 
 test('Kubernetes finds nothing to replace in the script', () => {
