@@ -4,7 +4,10 @@ import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSy
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, inject, test } from 'vitest'
+import { enginePid, stopEngine } from '../lab/engine.ts'
+import { labUp } from '../lab/lab.ts'
+import { placesOf } from '../lab/places.ts'
 import { app, deployment, imageOf, manifestsOf, serviceOf } from './tools/app.ts'
 import type { AnyEvent, Run } from './tools/devkit.ts'
 import { useRig } from './tools/rig.ts'
@@ -105,22 +108,9 @@ beforeAll(async () => {
 })
 
 // one fault that ends devkit would make all that come after it say nothing
-afterEach(() => expect(rig.processes()).toEqual(expect.arrayContaining([node.run.pid, exec.run.pid])))
+beforeEach(() => expect(rig.processes()).toEqual(expect.arrayContaining([node.run.pid, exec.run.pid])))
 
-afterAll(async () => {
-  // a watch is told of as long as it runs
-  const lease = (): string => exec.kubectl('get', 'configmap', 'devkit-lease', '--ignore-not-found', '-o', 'name')
-  expect(lease()).toBe('configmap/devkit-lease\n')
-  await both(async ({ run }) => {
-    run.kill('SIGINT')
-    expect(await run.exited).toBe(0)
-    // none was told as a defect, as a right that is missing, or as files of the program's own
-    const never = ['INTERNAL-001', 'SYNC-109', 'SYNC-111']
-    expect(run.events.filter(({ code }) => never.includes(String(code)))).toEqual([])
-  })
-  expect(lease()).toBe('')
-  engine.away()
-})
+afterAll(() => engine.away())
 
 /** A door to the engine that can be shut: for devkit the engine is away then, for everybody else it is not. */
 async function proxyTo(socket: string, at: string) {
@@ -271,7 +261,9 @@ test('a pod is replaced while a file is saved', async () => {
   await both(({ run }) => run.next('stale'))
   await equal()
   // its program began with them
-  await both(({ kubectl }) => kubectl('exec', 'deploy/web', '--', 'sh', '-c', '[ /.devkit/own/pid -nt /app/src/page.txt ]'))
+  await both((side) => {
+    for (const pod of pods(side)) side.kubectl('exec', pod, '--', 'sh', '-c', '[ /.devkit/own/pid -nt /app/src/page.txt ]')
+  })
 })
 
 test('scaled to three and back, every replica has every save', async () => {
@@ -417,3 +409,34 @@ test('the engine goes away and comes back with its containers stopped: what stop
     engine.away()
     rig.docker('stop', '--time=2', rig.node)
   }, engine.back))
+
+// where the engine is the lab's own: it is stopped for everything else that runs on it, so files of e2e tests run one after the other
+if (enginePid(placesOf(process.env)) !== undefined)
+  test('the engine itself is restarted, with all that runs in it', () => {
+    const voice = { say: () => undefined, signal: AbortSignal.timeout(240_000) }
+    return without(
+      async () => {
+        // a door that leads nowhere is none
+        engine.away()
+        await stopEngine(placesOf(process.env), voice)
+      },
+      async () => {
+        await labUp(voice)
+        await engine.back()
+      },
+    )
+  })
+
+test('Ctrl-C ends both at once; nothing was told that was not so, and nobody waits for a watch any more', async () => {
+  // a watch is told of as long as it runs
+  const lease = (): string => exec.kubectl('get', 'configmap', 'devkit-lease', '--ignore-not-found', '-o', 'name')
+  expect(lease()).toBe('configmap/devkit-lease\n')
+  await both(async ({ run }) => {
+    run.kill('SIGINT')
+    expect(await run.exited).toBe(0)
+    // none was told as a defect, as a right that is missing, or as files of the program's own
+    const never = ['INTERNAL-001', 'SYNC-109', 'SYNC-111']
+    expect(run.events.filter(({ code }) => never.includes(String(code)))).toEqual([])
+  })
+  expect(lease()).toBe('')
+})
