@@ -20,7 +20,6 @@ const rig = useRig(project, {
     metadata: { name: 'store' },
     spec: {
       replicas: 1,
-      serviceName: 'store',
       selector: { matchLabels: { app: 'store' } },
       template: {
         metadata: { labels: { app: 'store' } },
@@ -46,6 +45,11 @@ const rig = useRig(project, {
   }),
 })
 
+/** The service that the config names, and the one that the manifests have beside it. */
+const both = (ready: boolean) => [
+  { name: 'web', ready },
+  { name: 'store', ready },
+]
 const kubeconfig = (): string => join(rig.scratch, 'home/.kube/config')
 const userKubeconfig =
   '# mine\napiVersion: v1\nkind: Config\ncurrent-context: work\nclusters:\n- {name: work, cluster: {server: "https://127.0.0.1:1"}}\ncontexts:\n- {name: work, context: {cluster: work, user: me}}\nusers:\n- {name: me, user: {}}\n'
@@ -106,7 +110,7 @@ test('a run that is killed while it makes the cluster is mended by the next, on 
     await run.exited
   }
   const before = ports()
-  expect(rig.query(['status'])).toMatchObject({ cluster: { state: 'making' }, services: [{ ready: false }] })
+  expect(rig.query(['status'])).toMatchObject({ cluster: { state: 'making' }, services: both(false) })
   const { code, events, problems } = await rig.end(['up'])
   expect({ code, problems }).toEqual({ code: 0, problems: [] })
   expect(saysOf(events, /made anew/)).toBe(true)
@@ -186,7 +190,7 @@ test('a second run is told who works on the environment; the lock dies with its 
   expect(second.problems).toMatchObject([
     { code: 'CLUSTER-108', message: expect.stringContaining(`devkit watch in ${rig.directory} (pid ${watch.pid}`) },
   ])
-  expect(rig.query(['status'])).toMatchObject({ services: [{ ready: true }] })
+  expect(rig.query(['status'])).toMatchObject({ services: both(true) })
   watch.kill('SIGKILL')
   await watch.exited
   expect((await rig.end(['up'])).code).toBe(0)
@@ -234,7 +238,7 @@ test('down asks before volumes with data go: without a terminal it removes nothi
     code: 1,
     problems: [{ code: 'CLUSTER-107', message: expect.stringContaining('data-store-0'), hint: expect.stringContaining('--yes') }],
   })
-  expect(rig.query(['status'])).toMatchObject({ services: [{ ready: true }], volumes: [{ name: 'data-store-0', size: '64Mi' }] })
+  expect(rig.query(['status'])).toMatchObject({ services: both(true), volumes: [{ name: 'data-store-0', size: '64Mi' }] })
 })
 
 test('on a terminal no keeps everything, and yes leaves nothing of the environment anywhere', async () => {
@@ -243,7 +247,7 @@ test('on a terminal no keeps everything, and yes leaves nothing of the environme
   const no = onTerminal('n\n')
   expect(no.stdout).toContain('Remove?')
   expect(no.status).toBe(1)
-  expect(rig.query(['status'])).toMatchObject({ services: [{ ready: true }] })
+  expect(rig.query(['status'])).toMatchObject({ services: both(true) })
   const yes = onTerminal('y\n')
   expect({ status: yes.status, said: yes.stdout }).toMatchObject({ status: 0 })
   expectNothingLeft()
@@ -254,7 +258,7 @@ test('down once more is fine, and so is a status of nothing', async () => {
   const { code, events } = await rig.end(['down'])
   expect(code).toBe(0)
   expect(events).toContainEqual(expect.objectContaining({ type: 'step.finished', step: 'cluster', outcome: 'unchanged' }))
-  expect(rig.query(['status'])).toMatchObject({ cluster: { state: 'absent' }, services: [{ ready: false }] })
+  expect(rig.query(['status'])).toMatchObject({ cluster: { state: 'absent' }, services: both(false) })
   expect(rig.text(['status', '--check']).code).toBe(1)
   expectNothingLeft()
 })
