@@ -13,7 +13,7 @@ import { Scope } from '../lib/scope.ts'
 import type { Step } from '../lib/step.ts'
 import type { Plan } from '../plan/plan.ts'
 import { type Report, report } from '../render/transforms/report.ts'
-import { hidden, withSecrets } from '../render/transforms/secrets.ts'
+import { hidden, withSecrets, withSecretVersions } from '../render/transforms/secrets.ts'
 import { transform } from '../render/transforms/transforms.ts'
 import { providerOf } from '../toolbox.ts'
 import type { Parts } from './environment.ts'
@@ -161,13 +161,26 @@ export async function diffLive(plan: Plan, parts: Parts, step: Step): Promise<Fo
   const kube = scope.use(await parts.openKube(found.cluster.kubeconfig))
   await kube.untilReady(patienceMs, step.signal)
   const secrets = await contentsOf(plan, values, kube, parts, step.signal)
-  const manifests = withSecrets(transform(source.manifests, input), secrets, plan.namespace)
+  const versions = await liveVersions(plan, kube, step.signal)
+  const manifests = withSecrets(transform(source.manifests, input), secrets, plan.namespace).map(({ object, origin }) => ({
+    object: withSecretVersions(object, versions),
+    origin,
+  }))
   const changed = await mapLimited(manifests, 8, (manifest) => liveDiff(plan, kube, manifest, step.signal))
   const left = leftOf(await readInventory(kube, plan.namespace, step.signal), manifests).filter((ref) => !isMapped(ref))
   const removed = left.map(
     (ref): ObjectDiff => ({ object: nameOf(ref), is: 'removed', reason: 'left the manifests', fields: [] }),
   )
   return { ...about, objects: [...changed.flat(), ...removed] }
+}
+
+/** The state of the config's Secrets in the cluster. */
+async function liveVersions(plan: Plan, kube: Kube, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
+  const live = Object.keys(plan.secrets).map((name) =>
+    kube.get({ apiVersion: 'v1', kind: 'Secret', name, namespace: plan.namespace }, signal),
+  )
+  const there = (await Promise.all(live)).filter((secret) => secret !== undefined)
+  return new Map(there.map(({ metadata }) => [metadata.name, metadata.resourceVersion ?? '']))
 }
 
 async function liveDiff(plan: Plan, kube: Kube, manifest: Manifest, signal: AbortSignal): Promise<readonly ObjectDiff[]> {

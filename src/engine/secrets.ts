@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { isForbidden } from '../deploy/refusal.ts'
 import type { Kube } from '../kube/kube.ts'
 import { DevkitError, messageOf } from '../lib/errors.ts'
+import type { KubeObject } from '../lib/objects.ts'
 import type { Plan } from '../plan/plan.ts'
 import { hidden, type SecretContent } from '../render/transforms/secrets.ts'
 import { readSecrets, type SecretValues, secretFiles, secretKeys } from '../secrets/read.ts'
@@ -38,6 +39,11 @@ export function contentsOf(
       return { name, type, data: { ...data, ...Object.fromEntries(await Promise.all(made)) } }
     }),
   )
+}
+
+/** Whether an object is a Secret of the config. */
+export function isOwnSecret({ apiVersion, kind, metadata }: KubeObject, { secrets }: Plan): boolean {
+  return apiVersion === 'v1' && kind === 'Secret' && metadata.name in secrets
 }
 
 function unreadable(name: string, cause: unknown): DevkitError {

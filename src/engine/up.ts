@@ -21,14 +21,14 @@ import { isLabelled, isWorkload, type KubeObject, type Manifest, nameOf, type Ob
 import type { Scope } from '../lib/scope.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { servicePort } from '../render/references.ts'
-import { withSecrets } from '../render/transforms/secrets.ts'
+import { withSecrets, withSecretVersions } from '../render/transforms/secrets.ts'
 import { providerOf } from '../toolbox.ts'
 import { aloneWithCluster, type EngineRun, heldBy, holdEnvironment, type Parts, releaseEnvironment } from './environment.ts'
 import { MissingSources } from './missing.ts'
 import { FindingsBook, findingsBefore, findingsOfVersion } from './preflight.ts'
 import { programsOf } from './programs.ts'
 import { applyProfile, presentServices, remarksOf, renderSource, type Source } from './render.ts'
-import { contentsOf, valuesOf } from './secrets.ts'
+import { contentsOf, isOwnSecret, valuesOf } from './secrets.ts'
 import { runStep } from './step.ts'
 
 /** How long an API server may take that begins on a busy machine, in ms. */
@@ -417,10 +417,12 @@ export async function deploy(
 ): Promise<readonly Outcome[]> {
   const labels = ownLabels(plan.project, plan.env)
   const outcomes: Outcome[] = []
+  const versions = new Map<string, string>()
   const apply = async (manifest: Manifest): Promise<KubeObject> => {
     const { object } = manifest
     const { outcome, object: applied, putRight } = await applyManifest(kube, manifest, labels, run.signal)
     outcomes.push(outcome)
+    if (isOwnSecret(object, plan)) versions.set(object.metadata.name, applied.metadata.resourceVersion ?? '')
     for (const { field, manager } of putRight)
       run.bus.emit({
         type: 'step.output',
@@ -454,7 +456,8 @@ export async function deploy(
     },
     () => (outcomes.every((each) => each === 'unchanged') ? 'unchanged' : 'configured'),
   )
-  await deployWorkloads({ plan, source, kube, live, workloads, apply, synced }, run)
+  const marked = workloads.map(({ object, origin }) => ({ object: withSecretVersions(object, versions), origin }))
+  await deployWorkloads({ plan, source, kube, live, workloads: marked, apply, synced }, run)
   // what left the manifests goes when what takes its place is ready
   for (const { ref, outcome } of await prune(kube, plan, { manifests: rest, left }, run.signal)) {
     if (outcome === 'pruned') outcomes.push(outcome)

@@ -195,7 +195,19 @@ test('nothing differs from what is live after up; what a hand, a save or a new f
   expect(code).toBe(1)
   const { objects } = JSON.parse(stdout) as { objects: readonly { object: string; is: string; fields: readonly unknown[] }[] }
   expect(objects.map(({ object, is, fields }) => ({ object, is, fields }))).toEqual([
-    { object: 'Deployment/web', is: 'changed', fields: [{ path: 'spec.replicas', before: 2, after: 1 }] },
+    {
+      object: 'Deployment/web',
+      is: 'changed',
+      fields: [
+        { path: 'spec.replicas', before: 2, after: 1 },
+        // the Secret in its environment is another
+        {
+          path: 'spec.template.metadata.annotations["devkit.dev/secrets"]',
+          before: expect.stringMatching(/^web-env=\d+$/),
+          after: expect.stringMatching(/^web-env=\d+$/),
+        },
+      ],
+    },
     { object: 'ConfigMap/more', is: 'added', fields: [] },
     { object: 'Secret/web-env', is: 'changed', fields: [{ path: 'data.FROM_FILE', before: '***', after: '***' }] },
   ])
@@ -209,7 +221,10 @@ test('watch applies a Secret again when its file is saved; a wrong value is told
   expect(await run.next('problem')).toMatchObject({ code: 'SECRET-102', message: expect.stringContaining('.env:2') })
   rig.write('.env', `FROM_FILE='${sentinels.saved}'\n`)
   await run.next('object', ({ name, outcome }) => name === 'web-env' && outcome === 'configured')
+  // what has it in its environment is made anew
+  await run.next('service.ready')
   await run.next('problem.resolved', ({ code }) => code === 'SECRET-102')
+  await expect.poll(() => inPod('FROM_FILE'), { timeout: 30_000 }).toBe(sentinels.saved)
   expect(Buffer.from(liveSecret()['FROM_FILE'] ?? '', 'base64').toString()).toBe(sentinels.saved)
   run.kill('SIGINT')
   expect(await run.exited).toBe(0)
