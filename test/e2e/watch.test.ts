@@ -128,8 +128,8 @@ test('a broken manifest is told at its line; the mended one is applied', async (
   expect(await run.next('problem')).toMatchObject({ code: 'RENDER-101', message: expect.stringContaining('k8s/other.yaml:2') })
   const labelled = { metadata: { name: 'added' }, apiVersion: 'v1', kind: 'ConfigMap', data: { key: 'value' } }
   rig.write('k8s/other.yaml', `${manifestOf(1)}---\n${manifestsOf(labelled)}`)
-  expect(await run.next('object', is({ kind: 'ConfigMap', name: 'added' }))).toMatchObject({ outcome: 'created' })
   await run.next('problem.resolved', is({ code: 'RENDER-101' }))
+  expect(await run.next('object', is({ kind: 'ConfigMap', name: 'added' }))).toMatchObject({ outcome: 'created' })
 })
 
 test('what cannot work is told and not applied, what may not is applied and told; both as resolved when they are mended', async () => {
