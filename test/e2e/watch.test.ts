@@ -19,20 +19,26 @@ const services = {
 }
 const both = app({ project, config: { sync: [{ from: 'app/src', to: '/app/src', restart: 'none' }] } })
 const { 'devkit.config.json': written = '', ...files } = both
-const config = JSON.parse(written) as { services: Record<string, object> }
+const config = JSON.parse(written) as { manifests: unknown[]; services: Record<string, object> }
 const configWith = (extra: readonly object[] = []): string => {
   const other = { ...services.other, sync: [...services.other.sync, ...extra] }
-  return `${JSON.stringify({ ...config, services: { ...config.services, other } }, undefined, 2)}\n`
+  const manifests = [...config.manifests, { kustomize: 'overlay' }]
+  return `${JSON.stringify({ ...config, manifests, services: { ...config.services, other } }, undefined, 2)}\n`
 }
 const plain = { command: ['sleep', 'infinity'], readinessProbe: undefined, ports: undefined }
 const manifestOf = (replicas: number): string =>
   manifestsOf(deployment({ project, service: 'other', replicas, container: plain }))
+const mapOf = (name: string, value: string): string =>
+  manifestsOf({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { value } })
 const rig = useRig(project, {
   ...files,
   // what the config imports is the config too
   'devkit.config.ts': "import config from './config.json' with { type: 'json' }\nexport default config\n",
   'config.json': configWith(),
   'k8s/other.yaml': manifestOf(1),
+  'overlay/kustomization.yaml': 'resources: [../base]\n',
+  'base/kustomization.yaml': 'resources: [settings.yaml]\n',
+  'base/settings.yaml': mapOf('settings', 'one'),
   'other/Dockerfile': dockerfile('RUN false'),
   'other/src/file.txt': 'one\n',
 })
@@ -147,6 +153,17 @@ test('what cannot work is told and not applied, what may not is applied and told
   await run.next('problem.resolved', is({ code: 'RENDER-201' }))
   rig.write('k8s/other.yaml', manifestOf(1))
   await run.next('problem.resolved', is({ code: 'RENDER-203', object: 'Service/nobody' }))
+})
+
+test('what a kustomization reads elsewhere is a manifest too, also what it reads from now on', async () => {
+  rig.write('base/settings.yaml', mapOf('settings', 'two'))
+  expect(await run.next('action', is({ do: 'rerender' }))).toMatchObject({ reason: 'base/settings.yaml, which is a manifest' })
+  await run.next('object', is({ name: 'settings', outcome: 'configured' }))
+  rig.write('base/more.yaml', mapOf('more', 'one'))
+  rig.write('base/kustomization.yaml', 'resources: [settings.yaml, more.yaml]\n')
+  await run.next('object', is({ name: 'more', outcome: 'created' }))
+  rig.write('base/more.yaml', mapOf('more', 'two'))
+  await run.next('object', is({ name: 'more', outcome: 'configured' }))
 })
 
 test('the API server goes away and comes back: the next manifest is applied', async () => {
