@@ -19,8 +19,10 @@ export async function shownConfig(read: WholeLoadedPlan): Promise<ShownConfig> {
   }
   const originInProfile = (path: Path): string => {
     const name = path.map((_, index) => plan.profileOrigins[path.slice(0, path.length - index).join('.')]).find(Boolean)
-    const own = ['profiles', name ?? '', ...path]
-    return name !== undefined && isWritten(written, own) ? `${name}, ${show(places(own).value)}` : (name ?? 'default')
+    if (name === undefined) return 'default'
+    // one where several may be is written without a number
+    const own = [path, path.slice(0, -1)].map((one) => ['profiles', name, ...one]).find((one) => isWritten(written, one))
+    return own && own.length > 2 ? `${name}, ${show(places(own).value)}` : name
   }
   const { $schema: _, profiles: __, ...config } = loaded.config
   const services = Object.fromEntries(
@@ -51,7 +53,7 @@ export function rowsOf(
 ): readonly (readonly string[])[] {
   const row = (path: string, value: unknown): readonly string[] => [
     path,
-    typeof value === 'string' ? value : JSON.stringify(value),
+    typeof value === 'string' ? value : typeof value === 'function' ? 'a function' : JSON.stringify(value),
     origins[path] ?? '',
   ]
   return [
@@ -69,8 +71,11 @@ interface Leaf {
 
 /** The values at the ends of an object; a list of words is one value. */
 function leavesOf(value: unknown, path: Path = []): readonly Leaf[] {
-  if (value === undefined || typeof value === 'function') return []
-  const inner =
-    isRecord(value) || (Array.isArray(value) && value.some((item) => typeof item === 'object')) ? Object.entries(value) : []
+  if (value === undefined) return []
+  const inner = isRecord(value) || (Array.isArray(value) && value.some((item) => !isWord(item))) ? Object.entries(value) : []
   return inner.length === 0 ? [{ path, value }] : inner.flatMap(([key, one]) => leavesOf(one, [...path, key]))
+}
+
+function isWord(value: unknown): boolean {
+  return typeof value !== 'object' && typeof value !== 'function'
 }

@@ -55,7 +55,7 @@ export async function loadConfig(request: ConfigRequest): Promise<LoadedConfig> 
   }
   const { value, warnings } = await read(file, request.context, files, onFile)
   const written = withOverrides(value, overrides)
-  const places = async (): Promise<Places> => placesWithOverrides(await placesIn([...files]), overrides)
+  const places = async (): Promise<Places> => placesWithOverrides(await placesIn([...files]), overrides, value)
   const { config, problems } = checkValue(written)
   const all = [...problems, ...crossCheck(written, shipped)]
   if (!config || all.length > 0) throw together(all, await places(), file)

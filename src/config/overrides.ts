@@ -49,10 +49,13 @@ function put(inside: unknown, override: Override, depth: number): unknown {
   )
 }
 
-/** Places of a value that has overrides: what a flag gives has the flag as its place. */
-export function placesWithOverrides(places: Places, overrides: readonly Override[]): Places {
+/** Places of a value that has overrides: what a flag gives, or made in `written` on its way, has the flag as its place. */
+export function placesWithOverrides(places: Places, overrides: readonly Override[], written: unknown): Places {
   return (path, value) => {
-    const override = overrides.findLast((one) => one.path.every((key, index) => path[index] === key))
+    const leads = (one: Override): boolean => path.every((key, index) => one.path[index] === key)
+    const override = overrides.findLast(
+      (one) => one.path.every((key, index) => path[index] === key) || (leads(one) && !isWritten(written, path)),
+    )
     if (!override) return places(path, value)
     const flag = { file: `--set ${override.path.join('.')}`, line: 0, column: 0 }
     return { key: flag, value: flag }

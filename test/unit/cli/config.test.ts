@@ -98,6 +98,22 @@ test('one service with one Dockerfile needs five lines: the rest is inferred, an
   expect(rendered.stdout).toMatch(/image: registry\.example\.com\/shop\/db:1\.0/)
 })
 
+test('a function is shown as one, with its place', async () => {
+  const file = join(directory, 'functions.config.mjs')
+  writeFileSync(
+    file,
+    `export default {
+  project: 'shop',
+  manifests: ['k8s'],
+  profiles: { dev: { transform: (object) => object } },
+}
+`,
+  )
+  const { code, stdout } = await devkit(['config', '--config', file])
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/^profile\.transform\.0 +a function +dev, functions\.config\.mjs:4:33$/m)
+})
+
 test('each value says what it comes from: a flag, a variable, a profile of the config', async () => {
   const { stdout } = await devkit(
     ['config', '--set', 'services.web.ports=[]', '--set', 'profiles.dev.maxReplicas=2', '-p', 'debug'],

@@ -230,6 +230,9 @@ test('--set lays a value over the config, checked like any other', async () => {
     code: 'CONFIG-103',
     message: '--set services.web.ports.0.host: services.web.ports.0.host: expected number, got "many".',
   })
+  expect(await set('servces.web.image=a')).toMatchObject({
+    message: "--set servces.web.image: servces: unknown name; did you mean 'services'?",
+  })
   for (const wrong of ['project', '=1', 'a..b=1', 'project.x=1', 'manifests.7=a', 'project="'])
     expect((await set(wrong)).code).toBe('CONFIG-001')
 })
