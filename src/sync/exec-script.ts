@@ -7,7 +7,7 @@
  * program said, `way` and `outside` with why), and `=` ends what one line asked for. Most of a change is built into the shell: a save costs two programs, dd and mv.
  */
 export const execScript = String.raw`
-LC_ALL=C; export LC_ALL; umask 022; unset CDPATH; U=$(id -u); T=; W=; S=/dev/shm; [ -w "$S" ] || S=/tmp
+LC_ALL=C; export LC_ALL; umask 022; unset CDPATH; U=$(id -u); T=; S=/dev/shm; [ -w "$S" ] || S=/tmp
 trap 'eval "$T"' EXIT; trap 'exit 0' HUP TERM
 say() { printf '%s\n' "$1 $2 $3"; }
 no() { say "$1" "$w" "$(printf %s "$e" | tr '\n' ' ')"; }
@@ -115,8 +115,12 @@ unpack() { # size; an archive follows, of files in directories that are ours for
   eval "$T"; T=; return 1
 }
 there() { [ -e "$2" ] || [ -L "$2" ] || say "$1" missing; }
-tell() { # call, FIFO, line: waits a moment for a reader, a longer one where timeout takes no fractions
-  if [ -p "$2" ] && timeout "\${W:=$(timeout 0.2 true 2>/dev/null && echo 0.2 || echo 1)}" sh -c 'printf "%s\n" "$2" > "$1"' sh "$2" "$3" 2>/dev/null; then say "$1" told; else say "$1" nobody; fi
+tell() { # call, FIFO, line: waits a moment for a reader
+  [ -p "$2" ] || { say "$1" nobody; return; }
+  printf '%s\n' "$3" 2>/dev/null >"$2" & writer=$!
+  { sleep 0.2 2>/dev/null || sleep 1; kill "$writer"; } >/dev/null 2>&1 </dev/null & late=$!
+  if wait "$writer" 2>/dev/null; then say "$1" told; else say "$1" nobody; fi
+  kill "$late" 2>/dev/null; wait "$late" 2>/dev/null
 }
 sig() { # call, signal
   case $(cat /proc/1/comm 2>/dev/null) in pause) w=no; e="the pod shares its processes, the first is not the container's"; no "$1"; return;; esac
