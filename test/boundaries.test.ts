@@ -45,7 +45,7 @@ const rooms: Readonly<
   },
   ui: { rooms: ['lib', 'events'], packages: ['listr2'] },
   cli: {
-    rooms: ['lib', 'config', 'plan', 'events', 'host', 'kube', 'engine', 'ui', 'toolbox', 'profiles'],
+    rooms: ['lib', 'config', 'plan', 'events', 'host', 'kube', 'engine', 'render', 'ui', 'toolbox', 'profiles'],
     packages: ['commander', 'yaml'],
   },
   index: { types: ['config', 'events'] },

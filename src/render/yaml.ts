@@ -343,13 +343,7 @@ class Composer {
     const tag = event.tagStart < 0 ? undefined : this.#text.slice(event.tagStart, event.tagEnd)
     const kind = tag?.replace(/^!!|^!<tag:yaml\.org,2002:|>$/g, '')
     if (kind === 'binary') return { at, value: Buffer.from(text, 'base64').toString('utf8') }
-    const kinds: Readonly<Record<string, (value: unknown) => boolean>> = {
-      int: Number.isInteger,
-      float: (value) => typeof value === 'number',
-      bool: (value) => typeof value === 'boolean',
-      null: (value) => value === null,
-    }
-    const fits = kind === undefined ? undefined : kinds[kind]
+    const fits = kind === undefined ? undefined : ofTag[kind]
     // a tag of somebody's own means nothing to kubectl: the text is a text
     if (tag === undefined ? event.style !== plainStyle : !fits) return { at, value: text }
     const value = meaningOf(text)
@@ -381,6 +375,14 @@ class Composer {
 const ids = { sequence: 2, mapping: 3, scalar: 4, alias: 5, pop: 6 } as const
 const plainStyle = 1
 
+/** What a value has to be that is tagged so. */
+const ofTag: Readonly<Record<string, (value: unknown) => boolean>> = {
+  int: Number.isInteger,
+  float: (value) => typeof value === 'number',
+  bool: (value) => typeof value === 'boolean',
+  null: (value) => value === null,
+}
+
 const words: ReadonlyMap<string, unknown> = new Map<string, unknown>([
   ...['', '~', 'null', 'Null', 'NULL'].map((word) => [word, null] as const),
   ...['y', 'Y', 'yes', 'Yes', 'YES', 'on', 'On', 'ON', 'true', 'True', 'TRUE'].map((word) => [word, true] as const),
@@ -390,7 +392,7 @@ const words: ReadonlyMap<string, unknown> = new Map<string, unknown>([
 ])
 
 /** What a plain word stands for. https://github.com/kubernetes-sigs/yaml/blob/v1.6.0/goyaml.v2/resolve.go */
-function meaningOf(text: string): unknown {
+export function meaningOf(text: string): unknown {
   if (words.has(text)) return words.get(text)
   if (!/^[-+.\d]/.test(text)) return text
   const digits = text.replaceAll('_', '')

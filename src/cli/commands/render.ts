@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import { preview } from '../../engine/preview.ts'
 import { renderSource } from '../../engine/render.ts'
 import type { KubeObject } from '../../lib/objects.ts'
+import { yamlOf } from '../../render/write.ts'
 import { directoryOf, type GlobalFlags, type Io, isJson } from '../io.ts'
 import { openParts } from '../parts.ts'
 import { loadWhole } from '../plan.ts'
@@ -12,7 +13,6 @@ import { tellProblems } from '../voice.ts'
 export async function renderVerb(io: Io, flags: GlobalFlags & { readonly out?: string }): Promise<number> {
   const parts = await openParts(io, 'render')
   const { plan, source } = await loadWhole(io, flags, 'render', parts)
-  const { stringify } = await import('yaml')
   const { manifests, remarks, notes, problems } =
     plan.profileName === 'production'
       ? { ...(source ?? (await renderSource(plan, parts, io))), remarks: [], notes: [], problems: [] }
@@ -20,13 +20,12 @@ export async function renderVerb(io: Io, flags: GlobalFlags & { readonly out?: s
   if (flags.quiet !== true) for (const note of [...remarks, ...notes]) io.stderr.write(`${note}\n`)
   await tellProblems(io, flags, problems)
   const objects = manifests.map(({ object }) => object)
-  const text = (object: KubeObject): string => stringify(object, { lineWidth: 0, aliasDuplicateObjects: false })
   if (flags.out !== undefined) {
     const directory = resolve(directoryOf(io, flags), flags.out)
     await mkdir(directory, { recursive: true })
-    for (const object of objects) await writeFile(join(directory, fileName(object)), text(object))
+    for (const object of objects) await writeFile(join(directory, fileName(object)), yamlOf(object))
   } else if (isJson(flags)) io.stdout.write(`${JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects })}\n`)
-  else io.stdout.write(objects.map(text).join('---\n'))
+  else io.stdout.write(objects.map(yamlOf).join('---\n'))
   return 0
 }
 
