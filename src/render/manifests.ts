@@ -1,17 +1,22 @@
-import { glob, readdir, readFile, stat } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { glob, readdir, stat } from 'node:fs/promises'
 import { join, matchesGlob, relative } from 'node:path'
-import { mapLimited } from '../lib/async.ts'
+import { setImmediate } from 'node:timers/promises'
 import { DevkitError } from '../lib/errors.ts'
-import { manifestsOf, readManifests } from './read.ts'
+import { manifestsOf, type ReadManifests, readManifests } from './read.ts'
 import type { Input, Renderer } from './renderer.ts'
 
 /** Plain YAML and JSON: a file, a glob, or every manifest of a directory and below it, in the order of their names. */
 export const manifests: Renderer<string> = {
   async render(source, { directory }, { signal }) {
-    const read = await mapLimited(await filesOf(source, directory), 32, async (file) => {
+    const read: ReadManifests[] = []
+    for (const file of await filesOf(source, directory)) {
+      // others have their turn between two files
+      await setImmediate()
       signal.throwIfAborted()
-      return readManifests(await readFile(file), relative(directory, file))
-    })
+      // a small file is read in less time than it takes to hand it to another thread and back
+      read.push(await readManifests(readFileSync(file), relative(directory, file)))
+    }
     return manifestsOf(read)
   },
 

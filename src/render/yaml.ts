@@ -42,11 +42,13 @@ export async function readYaml(bytes: Uint8Array): Promise<YamlFile> {
   return { documents, problems }
 }
 
+const utf8 = new TextDecoder()
+
 /** UTF-8 unless a byte order mark says otherwise. */
 function textOf(bytes: Uint8Array): string {
   const mark = `${bytes[0]},${bytes[1]}`
-  const encoding = mark === '255,254' ? 'utf-16le' : mark === '254,255' ? 'utf-16be' : 'utf-8'
-  return new TextDecoder(encoding).decode(bytes)
+  if (mark === '255,254' || mark === '254,255') return new TextDecoder(mark === '255,254' ? 'utf-16le' : 'utf-16be').decode(bytes)
+  return utf8.decode(bytes)
 }
 
 /** The text of one document, and the line before its first. */
@@ -158,7 +160,7 @@ interface Node {
   readonly value: unknown
   readonly at: number
   /** By key or index; the offset is that of the key. */
-  readonly children?: Map<string, { readonly at: number; readonly node: Node }>
+  readonly children?: Map<string, { readonly at: number; readonly node: Node; readonly isMerged?: boolean }>
   /** How many nodes it is with all aliases followed. */
   readonly size: number
 }
@@ -291,10 +293,9 @@ class Composer {
   #mapping(at: number): Node {
     const children: NonNullable<Node['children']> = new Map()
     const value: Record<string, unknown> = {}
-    const own = new Set<string>()
     let size = 1
-    const put = (key: string, start: number, node: Node): void => {
-      children.set(key, { at: start, node })
+    const put = (key: string, start: number, node: Node, isMerged: boolean): void => {
+      children.set(key, { at: start, node, isMerged })
       // a key of that name would set the object's prototype
       if (key === '__proto__')
         Object.defineProperty(value, key, { value: node.value, enumerable: true, configurable: true, writable: true })
@@ -309,13 +310,12 @@ class Composer {
       if (isMerge) {
         // go-yaml 2 lets what is merged win over what stands above it, and what stands below win over that
         for (const merged of this.#merged(node, start).toReversed())
-          for (const [name, child] of merged.children ?? []) put(name, child.at, child.node)
+          for (const [name, child] of merged.children ?? []) put(name, child.at, child.node, true)
         continue
       }
       const name = this.#keyOf(key, node)
-      if (own.has(name)) throw this.#wrong(`the key ${name} is there twice`, start)
-      own.add(name)
-      put(name, start, node)
+      if (children.get(name)?.isMerged === false) throw this.#wrong(`the key ${name} is there twice`, start)
+      put(name, start, node, false)
     }
     return { value, at, children, size }
   }
