@@ -10,7 +10,7 @@ import { type PreflightInput, stackOf } from '../render/preflight/stack.ts'
 import { withSecrets } from '../render/transforms/secrets.ts'
 import { providerOf } from '../toolbox.ts'
 import type { EngineRun, Parts } from './environment.ts'
-import { applyProfile, kubernetesOf, type Source } from './render.ts'
+import { kubernetesOf, type Outline, type Source } from './render.ts'
 import { shownSecrets } from './secrets.ts'
 import { problemEvent } from './step.ts'
 
@@ -24,23 +24,23 @@ type Tools = Pick<Parts, 'tools'>
  * which runs elsewhere.
  * @throws SECRET-103
  */
-export async function problemsOffline(plan: Plan, source: Source, parts: Tools): Promise<readonly EventBody[]> {
-  if (plan.profileName === 'production') return []
-  const findings = preflight(await inputOf(plan, source, parts)).map(maybe)
+export async function problemsOffline(outline: Outline, source: Source, parts: Tools): Promise<readonly EventBody[]> {
+  if (outline.plan.profileName === 'production') return []
+  const findings = preflight(await inputOf(outline, source, parts)).map(maybe)
   return findings.map((finding) => problemEvent(problemIn(finding), finding.severity))
 }
 
 /** The same before `up` makes or changes anything: the cluster is asked, where there is one. @throws SECRET-103 */
-export async function findingsBefore(plan: Plan, source: Source, run: EngineRun): Promise<readonly Finding[]> {
-  const input = await inputOf(plan, source, run.parts)
+export async function findingsBefore(outline: Outline, source: Source, run: EngineRun): Promise<readonly Finding[]> {
+  const { plan } = outline
+  const input = await inputOf(outline, source, run.parts)
   const [found, node] = await Promise.all([askCluster(preflight(input), plan, run), nodeOf(plan, run)])
   return [...found, ...(node ? tooMuch(stackOf(input), node) : [])]
 }
 
-async function inputOf(plan: Plan, source: Source, parts: Tools): Promise<PreflightInput> {
-  const profiled = applyProfile(plan, source, new Map(), new Map())
+async function inputOf({ plan, manifests }: Outline, source: Source, parts: Tools): Promise<PreflightInput> {
   return {
-    manifests: withSecrets(profiled, await shownSecrets(plan, parts), plan.namespace),
+    manifests: withSecrets(manifests, await shownSecrets(plan, parts), plan.namespace),
     sources: source.manifests,
     namespace: plan.namespace,
     capabilities: capabilitiesOf(kubernetesOf(plan), source.manifests),

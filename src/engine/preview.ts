@@ -10,7 +10,7 @@ import { type TransformInput, transform } from '../render/transforms/transforms.
 import type { Parts } from './environment.ts'
 import { problemsOffline } from './preflight.ts'
 import { programsOf } from './programs.ts'
-import { presentServices, remarksOf, renderSource, type Source, transformInput } from './render.ts'
+import { outlineOf, renderSource, type Source, transformInput } from './render.ts'
 import { shownSecrets } from './secrets.ts'
 import { buildRequest, builtServices, targetOf } from './up.ts'
 
@@ -39,7 +39,8 @@ export async function preview(
   rendered?: Source,
 ): Promise<Preview> {
   const source = rendered ?? (await renderSource(asked, parts, step))
-  const plan = presentServices(asked, source)
+  const outline = outlineOf(asked, source)
+  const { plan } = outline
   const images = new Map<string, { readonly reference: string }>()
   for (const [repository, service] of builtServices(plan)) {
     const request = buildRequest(plan, service)
@@ -69,9 +70,9 @@ export async function preview(
     manifests,
     source,
     input,
-    remarks: remarksOf(plan, source),
+    remarks: outline.remarks,
     notes,
-    problems: await problemsOffline(plan, source, parts),
+    problems: await problemsOffline(outline, source, parts),
   }
 }
 

@@ -7,7 +7,7 @@ import { capabilitiesOf } from '../render/capabilities.ts'
 import { checkNamespaces, serviceTargets } from '../render/references.ts'
 import type { Input } from '../render/renderer.ts'
 import { homeOf } from '../render/transforms/namespace.ts'
-import { remarks } from '../render/transforms/report.ts'
+import { type Profiled, profiled } from '../render/transforms/report.ts'
 import type { LeasePlace, Program } from '../render/transforms/supervisor.ts'
 import { type ServiceTarget, type TransformInput, transform } from '../render/transforms/transforms.ts'
 import { plainTarget } from '../sync/mapping.ts'
@@ -78,16 +78,17 @@ export function applyProfile(
   return transform(source.manifests, transformInput(plan, source, images, programs))
 }
 
-/** The plan without the services whose workload the profile leaves out: nothing of them runs. */
-export function presentServices(plan: Plan, source: Source): Plan {
-  const made = transform(source.manifests, transformInput(plan, source, new Map(), new Map()))
-  const names = new Set(made.map(({ object }) => nameOf(object)))
-  return { ...plan, services: plan.services.filter(({ name }) => names.has(source.targets.get(name)?.workload ?? '')) }
+/** What of a plan and its manifests is known while nothing is of images. */
+export interface Outline extends Profiled {
+  /** Without the services whose workload the profile leaves out: nothing of them runs. */
+  readonly plan: Plan
 }
 
-/** What people should know of the profile's work, a line each. */
-export function remarksOf(plan: Plan, source: Source): readonly string[] {
-  return remarks(source.manifests, transformInput(plan, source, new Map(), new Map()), plan.profileOrigins)
+export function outlineOf(plan: Plan, source: Source): Outline {
+  const made = profiled(source.manifests, transformInput(plan, source, new Map(), new Map()), plan.profileOrigins)
+  const names = new Set(made.manifests.map(({ object }) => nameOf(object)))
+  const services = plan.services.filter(({ name }) => names.has(source.targets.get(name)?.workload ?? ''))
+  return { ...made, plan: { ...plan, services } }
 }
 
 /** What the transforms go by; `report` tells what they do with it. */

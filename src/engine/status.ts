@@ -13,7 +13,7 @@ import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { providerOf, transportOf } from '../toolbox.ts'
 import { checkHolder, type EngineRun } from './environment.ts'
 import { staleContainers } from './held.ts'
-import { presentServices, renderSource, type Source } from './render.ts'
+import { outlineOf, renderSource, type Source } from './render.ts'
 import { problemEvent } from './step.ts'
 import { targetOf } from './up.ts'
 import { boundVolumes } from './volumes.ts'
@@ -29,7 +29,7 @@ export async function status(asked: Plan, run: EngineRun): Promise<Status> {
   const { parts, signal } = run
   const step = { signal, say: () => undefined }
   const source = await renderSource(asked, parts, step)
-  const plan = presentServices(asked, source)
+  const { plan } = outlineOf(asked, source)
   const problems: Problem[] = []
   const told = async <T>(work: Promise<T>): Promise<T | undefined> => {
     try {

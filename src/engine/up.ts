@@ -27,7 +27,7 @@ import { aloneWithCluster, type EngineRun, heldBy, holdEnvironment, type Parts, 
 import { MissingSources } from './missing.ts'
 import { FindingsBook, findingsBefore, findingsOfVersion } from './preflight.ts'
 import { programsOf } from './programs.ts'
-import { applyProfile, presentServices, remarksOf, renderSource, type Source } from './render.ts'
+import { applyProfile, outlineOf, renderSource, type Source } from './render.ts'
 import { contentsOf, isOwnSecret, valuesOf } from './secrets.ts'
 import { runStep } from './step.ts'
 
@@ -53,7 +53,7 @@ export interface Running {
 /** What a run that goes on afterwards adds. */
 export interface UpOptions {
   /** An image to take in place of a build, e.g. one that runs already; undefined builds. */
-  readonly reuse?: (service: ServicePlan, kube: Kube) => Promise<Image | undefined>
+  readonly reuse?: (service: ServicePlan, kube: Kube, source: Source) => Promise<Image | undefined>
   /** Told of the environment before its workloads are applied: who follows its containers misses none. */
   readonly attach?: (running: Running) => void
   /** A service counts as ready when this has resolved too: its containers hold the working tree. */
@@ -74,8 +74,9 @@ export async function up(asked: Plan, run: EngineRun, scope: Scope, options: UpO
   const { reuse, told = new Set() } = options
   const { parts, signal } = run
   const source = await renderSource(asked, parts, { signal })
-  const plan = presentServices(asked, source)
-  for (const reason of remarksOf(plan, source)) {
+  const outline = outlineOf(asked, source)
+  const { plan } = outline
+  for (const reason of outline.remarks) {
     if (!told.has(reason)) run.bus.emit({ type: 'action', do: 'none', reason })
     told.add(reason)
   }
@@ -90,7 +91,7 @@ export async function up(asked: Plan, run: EngineRun, scope: Scope, options: UpO
   for (const { name, build } of plan.services)
     if (build) await parts.tools.builder.check({ service: name, directory: plan.directory, spec: build })
   const findings = options.findings ?? new FindingsBook(run.bus)
-  findings.tell('manifests', await findingsBefore(plan, source, run))
+  findings.tell('manifests', await findingsBefore(outline, source, run))
   // who follows the environment tells it once, not at every turn
   if (!options.attach) await new MissingSources(run).look(plan)
   const provider = providerOf(parts.tools, plan.cluster.spec)
@@ -122,7 +123,7 @@ export async function up(asked: Plan, run: EngineRun, scope: Scope, options: UpO
     signal: AbortSignal.any([signal, gaveUp.signal]),
   })
   const built = (reuse ? opened : Promise.resolve(undefined)).then((known) =>
-    buildImages(plan, run, { reuse: async (service) => known && reuse?.(service, known.kube), onImage: delivery.add }),
+    buildImages(plan, run, { reuse: async (service) => known && reuse?.(service, known.kube, source), onImage: delivery.add }),
   )
   const [madeResult, clusterResult, buildResult] = await Promise.allSettled([made, opened, built])
   const [deliveryResult] = await Promise.allSettled([delivery.all()])

@@ -13,7 +13,7 @@ import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { neverSynced } from '../sync/mapping.ts'
 import type { EngineRun } from './environment.ts'
 import { FindingsBook } from './preflight.ts'
-import { renderSource } from './render.ts'
+import type { Source } from './render.ts'
 import { problemEvent, runStep } from './step.ts'
 import { buildImage, imageFile, type Running, runningRepository, targetOf, up } from './up.ts'
 
@@ -212,9 +212,9 @@ export class Upkeep {
     let attached = false
     try {
       const running = await up(this.#plan, run, next, {
-        reuse: async (service, kube) => {
+        reuse: async (service, kube, source) => {
           const known = service.image === undefined ? undefined : this.#images.get(repositoryOf(service.image))
-          return known ? { ...known, outcome: 'cached' } : runningImage(this.#plan, service, kube, run)
+          return known ? { ...known, outcome: 'cached' } : runningImage(this.#plan, service, { kube, source }, run)
         },
         attach: (state) => {
           attached = true
@@ -294,10 +294,14 @@ export async function surroundingsOf(
 }
 
 /** The image that the service runs already, when the tree differs from it only where a sync rule covers the difference. */
-async function runningImage(plan: Plan, service: ServicePlan, kube: Kube, run: EngineRun): Promise<Image | undefined> {
+async function runningImage(
+  plan: Plan,
+  service: ServicePlan,
+  { kube, source }: { readonly kube: Kube; readonly source: Source },
+  run: EngineRun,
+): Promise<Image | undefined> {
   const { files, engine } = run.parts.host
   if (!service.build || service.image === undefined || service.sync.length === 0) return undefined
-  const source = await renderSource(plan, run.parts, run)
   const [kind = '', name = ''] = targetOf(source, service).workload.split('/')
   const apiVersion =
     source.manifests.find(({ object }) => object.kind === kind && object.metadata.name === name)?.object.apiVersion ?? ''

@@ -1,7 +1,7 @@
 import { homedir } from 'node:os'
 import { loadMachine } from '../../config/machine.ts'
 import { problemsOffline } from '../../engine/preflight.ts'
-import { renderSource } from '../../engine/render.ts'
+import { outlineOf } from '../../engine/render.ts'
 import { problemEvent } from '../../engine/step.ts'
 import { engineAddress } from '../../host/address.ts'
 import { paint } from '../../ui/paint.ts'
@@ -27,10 +27,9 @@ export async function configVerb(io: Io, flags: GlobalFlags & { readonly machine
   const shown = await shownConfig(read)
   const colour = io.stdout.isTTY === true && flags.color && !io.env['NO_COLOR']
   io.stdout.write(isJson(flags) ? `${JSON.stringify(shown)}\n` : `${shown.file}\n${table(rowsOf(read, shown), flags, colour)}`)
-  const problems = read.problem
-    ? [problemEvent(read.problem, 'warning')]
-    : await problemsOffline(read.plan, await renderSource(read.plan, parts, io), parts)
-  await tellProblems(io, flags, problems)
+  const { plan, source, problem } = read
+  const problems = source ? await problemsOffline(outlineOf(plan, source), source, parts) : []
+  await tellProblems(io, flags, problem ? [problemEvent(problem, 'warning')] : problems)
   return 0
 }
 

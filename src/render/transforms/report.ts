@@ -43,25 +43,35 @@ export function* report(manifests: readonly Manifest[], input: TransformInput, o
 /** Words that name what they are for: one that fits nothing is most likely misspelt. */
 const aimed = /^(skip|skipContainers|images|hosts|patches)\./
 
-/** What people should know of a profile's work: what is left out and why, a line for each rule and reason, and rules of their own that fit nothing. */
-export function remarks(manifests: readonly Manifest[], input: TransformInput, origins: Origins): readonly string[] {
+/** What the transforms make, and what people should know of it. */
+export interface Profiled {
+  readonly manifests: readonly Manifest[]
+  /** What is left out and why, a line for each rule and reason, and rules of people's own that fit nothing. */
+  readonly remarks: readonly string[]
+}
+
+/** As `transform`, with remarks. */
+export function profiled(manifests: readonly Manifest[], input: TransformInput, origins: Origins): Profiled {
   const rules = rulesOf(input)
   const acted = new Set<Rule>()
   const left = new Map<string, string[]>()
-  for (const { object } of manifests)
-    follow(object, rules, (rule, _, after) => {
+  const made = manifests.flatMap(({ object, origin }) => {
+    const changed = follow(object, rules, (rule, _, after) => {
       acted.add(rule)
       if (!(after instanceof LeftOut)) return
       const why = `${after.reason} (${nameOfRule(rule, origins)})`
       left.set(why, [...(left.get(why) ?? []), nameOf(object)])
     })
+    return changed instanceof LeftOut ? [] : [{ object: changed, origin }]
+  })
   const idle = rules.filter(
     (rule) => !acted.has(rule) && aimed.test(rule.path) && !originOf(rule.path, origins).endsWith(' (shipped)'),
   )
-  return [
+  const remarks = [
     ...[...left].map(([why, names]) => `${names.join(', ')} left out: ${why}`),
     ...idle.map((rule) => `${nameOfRule(rule, origins)} fits nothing in the manifests`),
   ]
+  return { manifests: made, remarks }
 }
 
 function nameOfRule({ by, path }: Rule, origins: Origins): string {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Parts } from '../../../src/engine/environment.ts'
 import { FindingsBook, findingsBefore, findingsOfVersion } from '../../../src/engine/preflight.ts'
-import { kubernetesOf, type Source } from '../../../src/engine/render.ts'
+import { kubernetesOf, outlineOf, type Source } from '../../../src/engine/render.ts'
 import { Bus } from '../../../src/events/bus.ts'
 import type { Event } from '../../../src/events/event.ts'
 import { ApiFailure, type Kube } from '../../../src/kube/kube.ts'
@@ -68,7 +68,7 @@ async function findingsOf(object: KubeObject, state: State, answers: Partial<Kub
     openKube: async () => kube,
   } as unknown as Parts
   const run = { parts, bus: new Bus(), signal: new AbortController().signal, timeoutMs: () => 0, isUp: () => undefined }
-  return findingsBefore(plan, source, run)
+  return findingsBefore(outlineOf(plan, source), source, run)
 }
 
 const found = async (object: KubeObject, state: State, answers: Partial<Kube> = {}): Promise<readonly string[]> =>

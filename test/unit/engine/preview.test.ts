@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Preview, preview } from '../../../src/engine/preview.ts'
-import { presentServices } from '../../../src/engine/render.ts'
+import { outlineOf } from '../../../src/engine/render.ts'
 import { podSpecOf } from '../../../src/lib/objects.ts'
 import type { Plan } from '../../../src/plan/plan.ts'
 import { commandOf, isSupervised } from '../../../src/render/transforms/supervisor.ts'
@@ -105,7 +105,7 @@ test('a service whose workload the profile leaves out is none of the environment
   project()
   const without = plan({ supervise: true, skip: { 'Deployment/web': true } })
   const { source, notes, manifests } = await rendered(without, undefined)
-  expect(presentServices(without, source).services).toEqual([])
+  expect(outlineOf(without, source).plan.services).toEqual([])
   expect({ notes, kinds: manifests.map(({ object }) => object.kind) }).toEqual({ notes: [], kinds: ['Service'] })
-  expect(presentServices(plan(), source).services).toEqual(plan().services)
+  expect(outlineOf(plan(), source).plan.services).toEqual(plan().services)
 })

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { KubeObject } from '../../../src/lib/objects.ts'
-import { remarks } from '../../../src/render/transforms/report.ts'
+import { profiled } from '../../../src/render/transforms/report.ts'
 import { inputFor, manifestOf, under } from './rig.ts'
 
 const hooked = (hook: string): KubeObject => ({
@@ -17,7 +17,7 @@ test.each(['test', 'pre-delete, post-delete', 'pre-rollback', 'test-success'])(
   'a hook for %j is not, and that is told',
   (hook) => {
     expect(under({}, hooked(hook))).toBeUndefined()
-    expect(remarks([manifestOf(hooked(hook))], inputFor({}), {})).toEqual([
+    expect(profiled([manifestOf(hooked(hook))], inputFor({}), {}).remarks).toEqual([
       `Pod/probe left out: it is a hook of Helm for ${hook}, and \`up\` is none of that (devkit: hooks)`,
     ])
   },

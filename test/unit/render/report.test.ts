@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Manifest } from '../../../src/lib/objects.ts'
-import { remarks, report } from '../../../src/render/transforms/report.ts'
+import { profiled, report } from '../../../src/render/transforms/report.ts'
 import { deployment, inputFor, manifestOf } from './rig.ts'
 
 test('every field that is not as its source has it is told with the rule that acted', () => {
@@ -46,7 +46,7 @@ test('what is left out is told with its reason, once for all that one rule leave
   const manifests = [named('Job', 'one'), named('Job', 'two'), manifestOf(deployment()), named('Thing', 'three')]
   const input = inputFor({ skip: { Job: 'not here', Thing: true } })
   const origins = { 'skip.Job': 'dev (shipped)', 'skip.Thing': 'dev' }
-  expect(remarks(manifests, input, origins)).toEqual([
+  expect(profiled(manifests, input, origins).remarks).toEqual([
     'Job/one, Job/two left out: not here (dev (shipped): skip.Job)',
     'Thing/three left out: the profile leaves it out (dev: skip.Thing)',
   ])
@@ -80,7 +80,7 @@ test('a rule of one’s own that fits nothing is told; one that ships, or that n
     metadata: { name: 'web', namespace: 'shop' },
     spec: { rules: [{ host: 'shop.example.org' }] },
   }
-  expect(remarks([manifestOf(deployment()), manifestOf(ingress)], inputFor(profile), origins)).toEqual([
+  expect(profiled([manifestOf(deployment()), manifestOf(ingress)], inputFor(profile), origins).remarks).toEqual([
     'dev: skip.Jbo/seed fits nothing in the manifests',
     'dev: images.postgress fits nothing in the manifests',
     'dev: hosts.shop.example.com fits nothing in the manifests',
