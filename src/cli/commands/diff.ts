@@ -4,6 +4,7 @@ import { type Budget, beyond, budgetOf, valueText } from '../../engine/budget.ts
 import { diffLive, diffProfiles } from '../../engine/diff.ts'
 import type { Diff, FieldDiff, ObjectDiff } from '../../events/diff.ts'
 import { DevkitError, messageOf } from '../../lib/errors.ts'
+import { isRecord } from '../../lib/merge-keys.ts'
 import { type Paint, paint } from '../../ui/paint.ts'
 import { directoryOf, type GlobalFlags, type Io, isJson } from '../io.ts'
 import { openParts } from '../parts.ts'
@@ -20,7 +21,10 @@ export async function diffVerb(io: Io, flags: Flags, [a, b]: readonly string[]):
   const { check, update } = flags
   if (update && typeof check !== 'string') throw wrong('--update needs a file to write.', 'Write --check FILE --update.')
   if (a !== undefined && b === undefined)
-    throw wrong(`'${a}' is one profile: what is it to be compared with?`, `Write \`devkit diff production ${a}\`.`)
+    throw wrong(
+      `'${a}' is one profile: what is it to be compared with?`,
+      `Write \`devkit diff production ${a === 'production' ? 'dev' : a}\`.`,
+    )
   const parts = await openParts(io, 'diff')
   const planOf = async (profile: string | undefined) =>
     (await loadWhole(io, profile === undefined ? flags : { ...flags, profile }, 'diff', parts)).plan
@@ -95,11 +99,20 @@ async function budgetText(diff: Diff): Promise<string> {
 async function readBudget(file: string): Promise<Budget> {
   const { parse } = await import('yaml')
   try {
-    const { objects } = parse(await readFile(file, 'utf8')) as { readonly objects?: Budget }
-    return objects ?? {}
+    const written = parse(await readFile(file, 'utf8')) as unknown
+    const objects = isRecord(written) ? (written['objects'] ?? {}) : (written ?? {})
+    if (isBudget(objects)) return objects
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT')
       throw wrong(`There is no file ${file}.`, 'Correct --check, or write the file with --update.')
     throw wrong(`${file} cannot be read: ${messageOf(cause).split('\n')[0]}`, 'Mend it, or write it anew with --update.')
   }
+  throw wrong(`${file} is no list of what may differ.`, 'Correct --check, or write the file anew with --update.')
+}
+
+function isBudget(value: unknown): value is Budget {
+  const isText = (one: unknown): boolean => typeof one === 'string'
+  return (
+    isRecord(value) && Object.values(value).every((one) => isText(one) || (isRecord(one) && Object.values(one).every(isText)))
+  )
 }

@@ -322,6 +322,15 @@ test('devkit diff production dev: a document of its schema, a budget in a file, 
   expect(failed.stderr).toContain('drift.yaml: 1 of what it allows no longer differs')
   writeFileSync(join(directory, 'drift.yaml'), 'objects: [')
   expect(await run('--check', 'drift.yaml')).toMatchObject({ code: 2, stderr: expect.stringContaining('cannot be read') })
+  for (const wrong of ['objects: [a]', 'objects: { Deployment/web: 3 }', 'agreed']) {
+    writeFileSync(join(directory, 'drift.yaml'), wrong)
+    expect(await run('--check', 'drift.yaml')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('is no list of what may differ'),
+    })
+  }
+  writeFileSync(join(directory, 'drift.yaml'), '')
+  expect(await run('--check', 'drift.yaml')).toMatchObject({ code: 1, stderr: expect.not.stringContaining('CONFIG-001') })
 })
 
 test('colours on a terminal, unless they are not wanted', async () => {
@@ -336,6 +345,7 @@ test('colours on a terminal, unless they are not wanted', async () => {
 
 test.each([
   [['dev'], "'dev' is one profile"],
+  [['production'], 'Write `devkit diff production dev`'],
   [['production', 'dev', '--update'], '--update needs a file'],
   [['production', 'nobody'], "There is no profile 'nobody'"],
 ])('devkit diff %j is a usage error', async (argv, message) => {
