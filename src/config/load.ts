@@ -1,4 +1,4 @@
-import { access, readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { dirname, extname, join, resolve } from 'node:path'
 import { DevkitError, messageOf } from '../lib/errors.ts'
 import { checkValue, together } from './check.ts'
@@ -9,8 +9,11 @@ import type { Profile } from './profile-schema.ts'
 import { importConfig } from './program.ts'
 import type { Config, ConfigContext } from './schema.ts'
 
-/** Names of a config file, in the order of preference. */
-const fileNames = ['ts', 'mts', 'js', 'mjs', 'json', 'yaml'].map((extension) => `devkit.config.${extension}`)
+/** What a config file may be, in the order of preference. */
+const extensions = ['ts', 'mts', 'js', 'mjs', 'json', 'yaml']
+
+/** How long a config may take that is a program, in ms: one that waits for ever would end the run without a word. */
+const programPatienceMs = 60_000
 
 export interface ConfigRequest {
   /** Where the search for the file begins. */
@@ -21,6 +24,8 @@ export interface ConfigRequest {
   /** The profiles that devkit ships, which those of the config may extend. */
   readonly shipped: Readonly<Record<string, Profile>>
   readonly overrides?: readonly Override[]
+  /** How long a program may take to make its config, in ms; default: a minute. */
+  readonly patienceMs?: number
   /** Told of each file that is read, also when one cannot be: a change of it is a change of the config. */
   readonly onFile?: (file: string) => void
 }
@@ -41,41 +46,57 @@ export interface LoadedConfig {
 /** Finds the nearest config upwards from `cwd` (or takes `file`), reads and checks it. @throws CONFIG-101 … CONFIG-105, PLAN-102 */
 export async function loadConfig(request: ConfigRequest): Promise<LoadedConfig> {
   const { cwd, overrides = [], shipped } = request
-  const file = request.file === undefined ? await findUpwards(cwd) : resolve(cwd, request.file)
-  if (file === undefined)
-    throw new DevkitError('CONFIG-101', {
-      message: `There is no devkit.config.ts in ${cwd} or above it.`,
-      hint: 'Go to the project, name its directory with -C, or write a devkit.config.ts.',
-    })
+  const file = request.file === undefined ? await findUpwards(cwd) : await named(resolve(cwd, request.file))
   const files = new Set([file])
   request.onFile?.(file)
   const onFile = (read: string): void => {
     files.add(read)
     request.onFile?.(read)
   }
-  const { value, warnings } = await read(file, request.context, files, onFile)
-  const written = withOverrides(value, overrides)
+  const reading = async () => {
+    const { value, warnings } = await read(file, request, onFile)
+    const written = withOverrides(value, overrides)
+    // a value of a program may be one that throws when it is looked at
+    return { value, written, warnings, ...checkValue(written) }
+  }
+  const { value, written, warnings, config, problems } = await reading().catch((cause: unknown) => {
+    throw notLoaded(cause, files)
+  })
   const places = async (): Promise<Places> => placesWithOverrides(await placesIn([...files]), overrides, value)
-  const { config, problems } = checkValue(written)
   const all = [...problems, ...crossCheck(written, shipped)]
   if (!config || all.length > 0) throw together(all, await places(), file)
   return { file, directory: dirname(file), config, written, places, warnings }
 }
 
-async function findUpwards(from: string): Promise<string | undefined> {
+async function findUpwards(from: string): Promise<string> {
   for (let directory = resolve(from); ; directory = dirname(directory)) {
-    for (const name of fileNames) {
-      const file = join(directory, name)
-      if (
-        await access(file).then(
-          () => true,
-          () => false,
-        )
-      )
-        return file
+    for (const extension of extensions) {
+      const file = join(directory, `devkit.config.${extension}`)
+      if (await isFile(file)) return file
     }
-    if (directory === dirname(directory)) return undefined
+    if (directory === dirname(directory))
+      throw new DevkitError('CONFIG-101', {
+        message: `There is no devkit.config.ts in ${from} or above it.`,
+        hint: 'Go to the project, name its directory with -C, or write a devkit.config.ts.',
+      })
   }
+}
+
+async function named(file: string): Promise<string> {
+  if (!(await isFile(file)))
+    throw new DevkitError('CONFIG-101', { message: `There is no config file ${file}.`, hint: 'Correct --config.' })
+  if (extensions.includes(extname(file).slice(1))) return file
+  throw new DevkitError('CONFIG-101', {
+    message: `${file} is no config file.`,
+    hint: `Its name has to end in one of .${extensions.join(', .')}.`,
+  })
+}
+
+function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  )
 }
 
 interface Read {
@@ -85,27 +106,33 @@ interface Read {
 
 async function read(
   file: string,
-  context: ConfigContext,
-  files: ReadonlySet<string>,
+  { context, patienceMs = programPatienceMs }: ConfigRequest,
   onFile: (file: string) => void,
 ): Promise<Read> {
-  try {
-    if (isData(file)) return { value: await readData(file), warnings: [] }
+  if (isData(file)) return { value: await readData(file), warnings: [] }
+  const run = async (): Promise<Read> => {
     const { value, warnings } = await importConfig(file, onFile)
     return {
       value: typeof value === 'function' ? await (value as (context: ConfigContext) => unknown)(context) : value,
       warnings,
     }
-  } catch (cause) {
-    if (cause instanceof DevkitError) throw cause
-    if ((cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT')
-      throw new DevkitError('CONFIG-101', { message: `There is no config file ${file}.`, hint: 'Correct --config.', cause })
-    throw new DevkitError('CONFIG-102', {
-      message: `${placeOfFailure(cause, files)}: ${messageOf(cause).split('\n')[0]?.replace(/[.:]$/, '')}.`,
-      hint: 'Mend the file: it cannot be loaded.',
-      cause,
-    })
   }
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(
+    () => late.reject(new Error(`it has made no config within ${patienceMs / 1000} s: something that it awaits never comes`)),
+    patienceMs,
+  )
+  return Promise.race([run(), late.promise]).finally(() => clearTimeout(timer))
+}
+
+/** What keeps a config from being read, with its place. */
+function notLoaded(cause: unknown, files: ReadonlySet<string>): DevkitError {
+  if (cause instanceof DevkitError) return cause
+  return new DevkitError('CONFIG-102', {
+    message: `${placeOfFailure(cause, files)}: ${messageOf(cause).split('\n')[0]?.replace(/[.:]$/, '')}.`,
+    hint: 'Mend the file: it cannot be loaded.',
+    cause,
+  })
 }
 
 function isData(file: string): boolean {
@@ -113,13 +140,23 @@ function isData(file: string): boolean {
 }
 
 async function readData(file: string): Promise<unknown> {
-  const text = await readFile(file, 'utf8')
+  const text = await textOf(file)
   if (extname(file) === '.json') return parseJson(text)
   const document = (await import('yaml')).parseDocument(text, { merge: true, logLevel: 'error' })
   // a tag that nobody knows is only warned of, and means something else than it says
   const [problem] = [...document.errors, ...document.warnings]
+  if (problem?.code === 'MULTIPLE_DOCS') throw Object.assign(problem, { message: 'there is a second document' })
   if (problem) throw problem
   return document.toJS() as unknown
+}
+
+/** Text of a file in UTF-8, without the byte order mark that some editors put before it. */
+async function textOf(file: string): Promise<string> {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file))
+  } catch (cause) {
+    throw cause instanceof TypeError ? new Error('it is no text in UTF-8', { cause }) : cause
+  }
 }
 
 /** JSON whose failure says its line, which JSON.parse does not do at the end of the text. */
@@ -137,7 +174,7 @@ function parseJson(text: string): unknown {
 
 async function placesIn(files: readonly string[]): Promise<Places> {
   const [file = ''] = files
-  if (isData(file)) return placesInYaml(await readFile(file, 'utf8'), file)
+  if (isData(file)) return placesInYaml(await textOf(file), file)
   const programs = files.filter((one) => /\.[cm]?[jt]s$/.test(one))
   return placesInProgram(new Map(await Promise.all(programs.map(async (one) => [one, await readFile(one, 'utf8')] as const))))
 }

@@ -39,6 +39,8 @@ function put(inside: unknown, override: Override, depth: number): unknown {
       )
     return inside.toSpliced(index, 1, put(inside[index], override, depth + 1))
   }
+  // no name of the config is a number
+  if (inside === undefined && key === '0') return [put(undefined, override, depth + 1)]
   if (inside === undefined || (typeof inside === 'object' && inside !== null)) {
     const names = (inside ?? {}) as Readonly<Record<string, unknown>>
     return { ...names, [key]: put(Object.hasOwn(names, key) ? names[key] : undefined, override, depth + 1) }

@@ -94,9 +94,34 @@ test.each([
 })
 
 test('no config, and one that is not valid, are told apart', async () => {
-  await expect(load({ file: 'none.yaml' })).rejects.toMatchObject({ code: 'CONFIG-101' })
+  mkdirSync(join(directory, 'devkit.config.ts'))
+  write('config.toml', '')
+  const told: [string | undefined, string][] = [
+    ['none.yaml', 'There is no config file'],
+    ['.', 'There is no config file'],
+    ['config.toml', 'is no config file'],
+    [undefined, 'There is no devkit.config.ts in'],
+  ]
+  for (const [file, message] of told)
+    await expect(load({ file })).rejects.toMatchObject({ code: 'CONFIG-101', message: expect.stringContaining(message) })
   write('devkit.config.json', '{')
   await expect(load()).rejects.toMatchObject({ code: 'CONFIG-102' })
+})
+
+test.each([
+  ['json', '{"project":"shop","manifests":["k8s"]}'],
+  ['yaml', 'project: shop\nmanifests: [k8s]\n'],
+])('a %s config may begin with a byte order mark', async (extension, text) => {
+  write(`devkit.config.${extension}`, `\ufeff${text}`)
+  expect((await load()).config.project).toBe('shop')
+})
+
+test.each([
+  ['in another encoding', Buffer.from('\ufeffproject: shop\n', 'utf16le'), /yaml:1:1: it is no text in UTF-8\.$/],
+  ['of two documents', 'project: shop\n---\nproject: shop\n', /yaml:2:1: there is a second document\.$/],
+])('a config %s cannot be loaded', async (_, text, message) => {
+  writeFileSync(join(directory, 'devkit.config.yaml'), text)
+  await expect(load()).rejects.toMatchObject({ code: 'CONFIG-102', message: expect.stringMatching(message) })
 })
 
 test('the machine’s settings: absent is fine, wrong is told with its path', async () => {

@@ -3,13 +3,13 @@ import { parseOverride } from '../../../src/config/overrides.ts'
 import { DevkitError } from '../../../src/lib/errors.ts'
 import type { Loaded, LoadRequest } from './node-loader.ts'
 
-async function load({ cwd, context, set = [] }: LoadRequest): Promise<Loaded> {
+async function load({ set = [], ...request }: LoadRequest): Promise<Loaded> {
   const files: string[] = []
   const onFile = (file: string): void => void files.push(file)
   try {
     const overrides = await Promise.all(set.map(parseOverride))
     const shipped = { dev: {}, ci: { extends: 'dev' } }
-    const { config, warnings } = await loadConfig({ cwd, context, shipped, overrides, onFile })
+    const { config, warnings } = await loadConfig({ ...request, shipped, overrides, onFile })
     return { config, warnings: warnings.map(({ code, hint }) => ({ code, hint })), files }
   } catch (thrown) {
     if (!(thrown instanceof DevkitError)) throw thrown

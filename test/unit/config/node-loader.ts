@@ -17,6 +17,7 @@ export interface LoadRequest {
   readonly cwd: string
   readonly context: ConfigContext
   readonly set?: readonly string[]
+  readonly patienceMs?: number
 }
 
 /** Loads configs as Node does: in a process of its own, since a test runner puts its own loader in the way. One after the other. */

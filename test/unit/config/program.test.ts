@@ -205,11 +205,28 @@ test.each([
     /devkit\.config\.ts:3:9: no 1/,
   ],
   ['a slip in JSON that is imported', "import a from './a.json' with { type: 'json' }\nexport default a\n", /a\.json:2:2: /],
+  [
+    'a file that it reads and that is not there',
+    "import { readFileSync } from 'node:fs'\nexport default () => readFileSync('nowhere.txt', 'utf8')\n",
+    /devkit\.config\.ts:2:22: ENOENT: .*nowhere\.txt/,
+  ],
+  ['a value that throws', 'export default {\n get project() { throw new Error("no") } }\n', /devkit\.config\.ts:2:24: no\.$/],
   ['no default export', 'export const a = 1\n', /devkit\.config\.ts:1:1: there is no default export/],
 ])('%s is told as what keeps the config from being loaded', async (_, text, message) => {
   write('a.json', '{\n {')
   write('devkit.config.ts', text)
   expect(await load()).toMatchObject({ code: 'CONFIG-102', message: expect.stringMatching(message) })
+})
+
+test.each([
+  ['a function', 'export default () => new Promise(() => {})\n'],
+  ['an await', 'export default await new Promise(() => {})\n'],
+])('%s that never ends is told, where Node alone would end without a word', async (_, text) => {
+  write('devkit.config.ts', text)
+  expect(await load({ patienceMs: 100 })).toMatchObject({
+    code: 'CONFIG-102',
+    message: expect.stringContaining('devkit.config.ts:1:1: it has made no config within 0.1 s'),
+  })
 })
 
 test('--set lays a value over the config, checked like any other', async () => {
@@ -218,13 +235,18 @@ test('--set lays a value over the config, checked like any other', async () => {
   const { config } = await set(
     'services.web.ports.0.host=8081',
     'services.api.dependsOn=[web]',
+    'services.api.ports.0.port=http',
+    'services.api.ports.0.host=8082',
     'manifests.1=more',
     'project=other',
   )
   expect(config).toMatchObject({
     project: 'other',
     manifests: ['k8s', 'more'],
-    services: { web: { ports: [{ port: 'http', host: 8081 }] }, api: { dependsOn: ['web'] } },
+    services: {
+      web: { ports: [{ port: 'http', host: 8081 }] },
+      api: { dependsOn: ['web'], ports: [{ port: 'http', host: 8082 }] },
+    },
   })
   expect(await set('services.web.ports.0.host=many')).toMatchObject({
     code: 'CONFIG-103',
