@@ -61,10 +61,10 @@ export async function loadPlan(
     overrides: await Promise.all((flags.set ?? []).map(parseOverride)),
     ...(onFile ? { onFile } : {}),
   })
-  const { config, directory } = loaded
+  const { config, file } = loaded
   const plan = makePlan({
     config,
-    directory,
+    file,
     env: env.value,
     profileName: profile.value,
     ...resolveProfile(profile.value, shipped, config.profiles),
@@ -83,6 +83,11 @@ export async function completePlan(
   const problems = checkServices(whole.plan)
   if (problems.length > 0) throw together(problems, await loaded.places(), loaded.file)
   return whole
+}
+
+/** Where a config has what a path leads to, as messages show it. `loaded` is asked each time: it may be read again. */
+export function placesIn(loaded: () => LoadedConfig): NonNullable<Parts['placeOf']> {
+  return async (path) => shownPlace((await loaded().places())(path).key)
 }
 
 /** What a problem is about, in the config's words. */

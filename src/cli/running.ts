@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { LoadedConfig } from '../config/load.ts'
 import { type EngineRun, occupyEnvironment } from '../engine/environment.ts'
 import { problemEvent } from '../engine/step.ts'
 import { Bus } from '../events/bus.ts'
@@ -7,7 +8,7 @@ import { Scope } from '../lib/scope.ts'
 import type { Plan } from '../plan/plan.ts'
 import { exitCodeOf, type GlobalFlags, type Io, isJson } from './io.ts'
 import { openParts } from './parts.ts'
-import { completePlan, type LoadedPlan, loadPlan } from './plan.ts'
+import { completePlan, type LoadedPlan, loadPlan, placesIn } from './plan.ts'
 import { version } from './version.ts'
 import { openVoice } from './voice.ts'
 
@@ -54,9 +55,11 @@ export async function running(io: Io, flags: GlobalFlags, command: string, work:
   }
   try {
     let files: string[] = []
+    let latest: LoadedConfig
     const load = async (): Promise<LoadedPlan> => {
       files = []
       const read = await loadPlan(io, flags, command, (file) => files.push(file))
+      latest = read.loaded
       for (const warning of read.loaded.warnings) {
         if (!warned.has(warning.message)) bus.emit(problemEvent(warning, 'warning'))
         warned.add(warning.message)
@@ -72,7 +75,7 @@ export async function running(io: Io, flags: GlobalFlags, command: string, work:
       profile: first.plan.profileName,
       version,
     })
-    const parts = await openParts(io, command)
+    const parts = { ...(await openParts(io, command)), placeOf: placesIn(() => latest) }
     // what is removed is known without its manifests
     const whole: LoadedPlan & { readonly problem?: DevkitError } =
       command === 'down' ? first : { ...first, ...(await completePlan(first, parts, scope)) }

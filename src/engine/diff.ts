@@ -11,6 +11,7 @@ import { isRecord } from '../lib/merge-keys.ts'
 import { type KubeObject, type Manifest, nameOf } from '../lib/objects.ts'
 import { Scope } from '../lib/scope.ts'
 import type { Step } from '../lib/step.ts'
+import { profileBehind } from '../plan/make-plan.ts'
 import type { Plan } from '../plan/plan.ts'
 import { type Report, report } from '../render/transforms/report.ts'
 import { hidden, withSecrets, withSecretVersions } from '../render/transforms/secrets.ts'
@@ -65,8 +66,8 @@ async function sideOf(plan: Plan, source: Source, parts: Pick<Parts, 'tools' | '
   const { manifests, input, notes, problems } = await preview(plan, parts, step, source)
   const reports = [...report(source.manifests, input, plan.profileOrigins)]
   const secrets = Object.keys(plan.secrets).map((name): [string, string] => {
-    const profile = Object.entries(plan.profileOrigins).find(([path]) => path.startsWith(`secrets.${name}.`))?.[1]
-    return [`/Secret/${name}`, `${profile ?? 'config'}: secrets.${name}`]
+    const profile = profileBehind(plan, `secrets.${name}`) ?? 'config'
+    return [`/Secret/${name}`, `${profile}: secrets.${name}`]
   })
   return {
     objects: byKey(manifests),
@@ -162,7 +163,7 @@ export async function diffLive(plan: Plan, parts: Parts, step: Step): Promise<Fo
   await kube.untilReady(patienceMs, step.signal)
   const secrets = await contentsOf(plan, values, kube, parts, step.signal)
   const versions = await liveVersions(plan, kube, step.signal)
-  const manifests = withSecrets(transform(source.manifests, input), secrets, plan.namespace).map(({ object, origin }) => ({
+  const manifests = withSecrets(transform(source.manifests, input), secrets, plan).map(({ object, origin }) => ({
     object: withSecretVersions(object, versions),
     origin,
   }))

@@ -15,6 +15,8 @@ export interface Parts {
   readonly host: Pick<Host, 'engine' | 'files' | 'watch' | 'giveMemoryBack' | 'lock' | 'listenerOn'>
   readonly openKube: (kubeconfig: string) => Promise<Kube>
   readonly stateDirectory: string
+  /** Where the config has what a path leads to: `devkit.config.ts:4:3`. Without it the path is told. */
+  readonly placeOf?: (path: readonly string[]) => Promise<string>
 }
 
 /** A run over a plan. */

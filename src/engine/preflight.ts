@@ -40,7 +40,7 @@ export async function findingsBefore(outline: Outline, source: Source, run: Engi
 
 async function inputOf({ plan, manifests }: Outline, source: Source, parts: Tools): Promise<PreflightInput> {
   return {
-    manifests: withSecrets(manifests, await shownSecrets(plan, parts), plan.namespace),
+    manifests: withSecrets(manifests, await shownSecrets(plan, parts), plan),
     sources: source.manifests,
     namespace: plan.namespace,
     capabilities: capabilitiesOf(kubernetesOf(plan), source.manifests),

@@ -65,7 +65,7 @@ export async function preview(
   }
   const references = new Map([...images].map(([repository, { reference }]) => [repository, reference]))
   const input = transformInput(plan, source, references, programs)
-  const manifests = withSecrets(transform(source.manifests, input), await shownSecrets(plan, parts), plan.namespace)
+  const manifests = withSecrets(transform(source.manifests, input), await shownSecrets(plan, parts), plan)
   return {
     manifests,
     source,

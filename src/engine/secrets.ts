@@ -3,16 +3,24 @@ import { isForbidden } from '../deploy/refusal.ts'
 import type { Kube } from '../kube/kube.ts'
 import { DevkitError, messageOf } from '../lib/errors.ts'
 import type { KubeObject } from '../lib/objects.ts'
+import { profileBehind } from '../plan/make-plan.ts'
 import type { Plan } from '../plan/plan.ts'
 import { hidden, type SecretContent } from '../render/transforms/secrets.ts'
 import { readSecrets, type SecretValues, secretFiles, secretKeys } from '../secrets/read.ts'
 import type { Parts } from './environment.ts'
 
-type Tools = { readonly tools: Pick<Parts['tools'], 'secrets'> }
+type Tools = { readonly tools: Pick<Parts['tools'], 'secrets'> } & Pick<Parts, 'placeOf'>
 
 /** The values of the config's Secrets, as far as their sources have them; nothing is asked of the cluster. @throws SECRET-101 … SECRET-103 */
-export function valuesOf(plan: Plan, { tools }: Tools): Promise<readonly SecretValues[]> {
-  return readSecrets(plan, tools.secrets)
+export function valuesOf(
+  plan: Plan,
+  { tools, placeOf = async (path) => path.join('.') }: Tools,
+): Promise<readonly SecretValues[]> {
+  const written = (path: readonly string[]): readonly string[] => {
+    const profile = profileBehind(plan, path.join('.'))
+    return profile === undefined ? path : ['profiles', profile, ...path]
+  }
+  return readSecrets({ ...plan, placeOf: (path) => placeOf(written(path)) }, tools.secrets)
 }
 
 /** The Secrets as they are applied. What is made up is made up once: the cluster's own Secret is where it is kept. @throws SECRET-104 */
@@ -56,8 +64,8 @@ function unreadable(name: string, cause: unknown): DevkitError {
 }
 
 /** The files (absolute) that the Secrets have their values from: a change of one is applied. */
-export function secretPaths(plan: Plan, { tools }: Tools): readonly string[] {
-  return secretFiles(plan, tools.secrets).map((file) => resolve(plan.directory, file))
+export async function secretPaths(plan: Plan, { tools }: Tools): Promise<readonly string[]> {
+  return (await secretFiles(plan, tools.secrets)).map((file) => resolve(plan.directory, file))
 }
 
 /** The Secrets as they may be shown: every key, no value. */

@@ -138,7 +138,7 @@ export async function up(asked: Plan, run: EngineRun, scope: Scope, options: UpO
   await holdEnvironment(plan, parts, true)
 
   const profiled = applyProfile(plan, source, references(images), await programsOf(plan, images, parts))
-  const wanted = withSecrets(profiled, await contentsOf(plan, values, kube, parts, signal), plan.namespace)
+  const wanted = withSecrets(profiled, await contentsOf(plan, values, kube, parts, signal), plan)
   const forwards = provider.own ? await mapPorts(plan, ports, cluster, run) : []
   if (!provider.own) tellWays(plan, source, ports, run)
   const urls = Object.fromEntries(forwards.toReversed().map(({ service, url }) => [service, url]))
@@ -200,7 +200,7 @@ function mapPorts(
         url: `http://127.0.0.1:${mapping.host}`,
         manifest: {
           object: mappedService(name, plan.namespace, { selector, targetPort, node: mapping.node }),
-          origin: { file: 'devkit.config', line: 1 },
+          origin: { file: plan.configFile, line: 1 },
         },
       })
     }
@@ -443,7 +443,7 @@ export async function deploy(
     async () => {
       const own: Manifest = {
         object: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: plan.namespace } },
-        origin: { file: 'devkit.config', line: 1 },
+        origin: { file: plan.configFile, line: 1 },
       }
       const named = manifests.some(({ object }) => object.kind === 'Namespace' && object.metadata.name === plan.namespace)
       // every refusal before the first write

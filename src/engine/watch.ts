@@ -67,7 +67,7 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
 
   /** A manifest or config that is only touched is told from one that changed by what it is now. */
   const rememberSources = async (): Promise<void> => {
-    const paths = [...inputs.map(({ path }) => path), ...replan.files(), ...secretPaths(plan, run.parts)]
+    const paths = [...inputs.map(({ path }) => path), ...replan.files(), ...(await secretPaths(plan, run.parts))]
     await Promise.all(
       paths.map(async (path) => (await host.files.stateOf(path)) ?? host.files.treeOf(path, (name) => neverSynced.test(name))),
       // what cannot be read is told by whoever renders it
@@ -76,15 +76,15 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
   await rememberSources()
   const missing = new MissingSources(run)
   await missing.look(plan)
-  const filesOf = (of: Plan) => ({
+  const filesOf = async (of: Plan) => ({
     configFiles: replan.files(),
-    secretFiles: secretPaths(of, run.parts),
+    secretFiles: await secretPaths(of, run.parts),
     renders: (path: string) => inputs.some((input) => isUnder(path, input.path) && (input.counts?.(path) ?? true)),
   })
-  let surroundings = await surroundingsOf(plan, filesOf(plan))
+  let surroundings = await surroundingsOf(plan, await filesOf(plan))
   const lookAround = async (): Promise<void> => {
     inputs = await renderInputs(plan, run.parts)
-    surroundings = await surroundingsOf(plan, filesOf(plan))
+    surroundings = await surroundingsOf(plan, await filesOf(plan))
     await watching.update(await rootsOf(plan, replan, inputs, run.parts))
     await rememberSources()
     await missing.look(plan)
@@ -120,8 +120,10 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
         run.bus.emit({ type: 'action', do: 'replan', reason: `${shown(plan, replan.files())} changed` })
         await replanned(false)
       }
-      // a kustomization or a chart may read other files from now on
-      if (changes.some(({ path }) => path.endsWith('.dockerignore') || surroundings.renders(path))) await lookAround()
+      // a kustomization, a chart or a Secret may read other files from now on
+      const mayReadOthers = (path: string): boolean =>
+        path.endsWith('.dockerignore') || surroundings.renders(path) || surroundings.secretFiles.includes(path)
+      if (changes.some(({ path }) => mayReadOthers(path))) await lookAround()
       const actions = affected(plan, changes, surroundings).filter((action) => action.do !== 'replan')
       if (actions.length === 0) continue
       const some = changes.slice(0, 20).map(({ path }) => relative(plan.directory, path))
@@ -192,7 +194,7 @@ async function rootsOf(plan: Plan, { files }: Replan, inputs: readonly Input[], 
     ...(build ? deciding(join(plan.directory, build.context), build.dockerfile) : []),
   ])
   return [
-    ...[...files(), ...secretPaths(plan, parts)].map((path) => ({ path, ignore: [] })),
+    ...[...files(), ...(await secretPaths(plan, parts))].map((path) => ({ path, ignore: [] })),
     ...inputs.map(({ path }) => ({ path, ignore: [own] })),
     ...(await Promise.all(services)).flat(),
   ]

@@ -1,3 +1,4 @@
+import { basename, dirname } from 'node:path'
 import type { ConfigProblem } from '../config/check.ts'
 import type { Origins } from '../config/profile.ts'
 import type { Profile } from '../config/profile-schema.ts'
@@ -10,8 +11,8 @@ import type { Plan, ServicePlan } from './plan.ts'
 
 export interface PlanInput {
   readonly config: Config
-  /** Directory of the config file, absolute. */
-  readonly directory: string
+  /** The config file, absolute. */
+  readonly file: string
   readonly env: string
   readonly profileName: string
   readonly profile: Profile
@@ -19,7 +20,7 @@ export interface PlanInput {
 }
 
 /** Decides everything that can be decided without looking at anything but the config. @throws CONFIG-001 */
-export function makePlan({ config, directory, env, profileName, profile, origins }: PlanInput): Plan {
+export function makePlan({ config, file, env, profileName, profile, origins }: PlanInput): Plan {
   if (!/^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$/.test(env))
     throw new DevkitError('CONFIG-001', {
       message: `'${env}' cannot name an environment.`,
@@ -40,7 +41,8 @@ export function makePlan({ config, directory, env, profileName, profile, origins
     project: config.project,
     env,
     namespace: env === 'default' ? config.project : `${config.project}-${env}`,
-    directory,
+    directory: dirname(file),
+    configFile: basename(file),
     profileName,
     profile,
     profileOrigins: origins,
@@ -76,14 +78,18 @@ export function selectServices(plan: Plan, asked: readonly string[]): Plan {
   return { ...plan, services: plan.services.filter(({ name }) => wanted.has(name)) }
 }
 
+/** The profile that said a value, or something in it. */
+export function profileBehind({ profileOrigins }: Plan, path: string): string | undefined {
+  return Object.entries(profileOrigins).find(([one]) => one === path || one.startsWith(`${path}.`))?.[1]
+}
+
 /** What in the config names no service of the plan, or leaves one without an image to build. */
 export function checkServices(plan: Plan): readonly ConfigProblem[] {
   const isKnown = (name: string): boolean => plan.services.some((service) => service.name === name)
   const overlaid = Object.keys(plan.profile.services ?? {}).filter((name) => !isKnown(name))
   return [
     ...overlaid.map((name): ConfigProblem => {
-      const said = Object.keys(plan.profileOrigins).find((one) => one.startsWith(`services.${name}.`)) ?? ''
-      const profile = plan.profileOrigins[said] ?? plan.profileName
+      const profile = profileBehind(plan, `services.${name}`) ?? plan.profileName
       const path = ['profiles', profile, 'services', name]
       return { code: 'PLAN-101', path, at: 'key', ...unknownService(name, plan) }
     }),

@@ -13,6 +13,8 @@ export interface Plan {
   readonly namespace: string
   /** Directory of the config file, absolute; every other path of the plan is relative to it. */
   readonly directory: string
+  /** Name of the config file in it. */
+  readonly configFile: string
   readonly profileName: string
   readonly profile: Profile
   /** Which profile said what. */

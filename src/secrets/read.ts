@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { SecretKey, SecretSource, SecretSpec, Secrets, SecretType } from '../config/secrets.ts'
 import { DevkitError, type ProblemCode } from '../lib/errors.ts'
@@ -29,16 +29,21 @@ export interface SecretInput {
   readonly directory: string
 }
 
+interface PlacedInput extends SecretInput {
+  /** Where the config has what a path leads to, as messages show it. */
+  readonly placeOf: (path: readonly string[]) => Promise<string>
+}
+
 /**
  * Reads the values of all Secrets from their sources, and what is wrong with them all at once. No message has a value in it.
  * @throws SECRET-101, SECRET-102, SECRET-103
  */
-export async function readSecrets(input: SecretInput, providers: SecretProviders): Promise<readonly SecretValues[]> {
+export async function readSecrets(input: PlacedInput, providers: SecretProviders): Promise<readonly SecretValues[]> {
   const problems: Problem[] = []
   const all: SecretValues[] = []
   for (const [name, spec] of Object.entries(input.secrets)) {
     try {
-      const { values, wrong } = await readSecret(name, spec, input.directory, providers)
+      const { values, wrong } = await readSecret(name, spec, input, providers)
       all.push(values)
       problems.push(...wrong)
     } catch (thrown) {
@@ -70,9 +75,23 @@ export async function secretKeys(
   return new Map(await Promise.all(all))
 }
 
-/** Files whose change may change a Secret, relative to the config. */
-export function secretFiles({ secrets }: Pick<SecretInput, 'secrets'>, providers: SecretProviders): readonly string[] {
-  return [...new Set(Object.values(secrets).flatMap((spec) => partsOf(spec, providers).flatMap((part) => part.files())))]
+/** Files whose change may change a Secret, relative to the config: those of its sources, and those that values of type `file` name. */
+export async function secretFiles({ secrets, directory }: SecretInput, providers: SecretProviders): Promise<readonly string[]> {
+  const all = Object.values(secrets).map(async (spec) => {
+    const parts = partsOf(spec, providers)
+    const own = parts.flatMap((part) => part.files())
+    const variables = wordsOf(spec)?.flatMap(({ type, variable }) => (type === 'file' ? [variable] : [])) ?? []
+    if (variables.length === 0) return own
+    // a source that cannot be read is told by whoever needs its values
+    const given = await givenBy(parts, variables, directory).catch(() => new Map<string, Given>())
+    const named = [...given.values()].map(async ({ text }) => {
+      // what is no file may be a value in place of a path, and paths are told
+      const found = await stat(resolve(directory, text)).catch(() => undefined)
+      return found?.isFile() ? [text] : []
+    })
+    return [...own, ...(await Promise.all(named)).flat()]
+  })
+  return [...new Set((await Promise.all(all)).flat())]
 }
 
 interface Problem {
@@ -84,20 +103,21 @@ interface Problem {
 async function readSecret(
   name: string,
   spec: SecretSpec,
-  directory: string,
+  { directory, placeOf }: Omit<PlacedInput, 'secrets'>,
   providers: SecretProviders,
 ): Promise<{ readonly values: SecretValues; readonly wrong: readonly Problem[] }> {
   const parts = partsOf(spec, providers)
-  const words =
-    spec.keys &&
-    Object.entries(spec.keys).map(([key, word]): [string, SecretKey] => [key, typeof word === 'string' ? { type: word } : word])
-  const wanted = words?.map(([key, { variable = key }]) => variable)
-  const found = new Map<string, Given>()
-  for (const part of parts) for (const [variable, given] of await part.read(wanted, directory)) found.set(variable, given)
+  const words = wordsOf(spec)
+  const found = await givenBy(
+    parts,
+    words?.map(({ variable }) => variable),
+    directory,
+  )
   const data: Record<string, string> = {}
   const generated: Record<string, number> = {}
   const wrong: Problem[] = []
-  for (const [key, { variable = key, type = 'string', generate, optional }] of words ?? everything(found)) {
+  const everything = [...found.keys()].map((key): Word => ({ key, variable: key }))
+  for (const { key, variable, type = 'string', generate, optional } of words ?? everything) {
     const given = found.get(variable)
     if (given) {
       const bytes = await bytesOf(given.text, type, directory)
@@ -109,23 +129,46 @@ async function readSecret(
           hint: `Correct it, or the type that secrets.${name}.keys.${key} asks for.`,
         })
     } else if (generate !== undefined) generated[key] = generate
-    else if (!optional) wrong.push(await missing({ secret: name, key, variable }, parts, directory))
+    else if (!optional) {
+      const place = await placeOf(['secrets', name, 'keys', key])
+      wrong.push(await missing({ place, secret: name, key, variable }, parts, directory))
+    }
   }
   if (words === undefined && found.size === 0)
     wrong.push({
       code: 'SECRET-101',
-      message: `Secret/${name} is empty: ${parts.flatMap((part) => part.files()).join(' and ') || 'its source'} has no value.`,
+      message: `${await placeOf(['secrets', name])}: Secret/${name} is empty: ${parts.flatMap((part) => part.files()).join(' and ') || 'its source'} has no value.`,
       hint: `Write its values there, or name secrets.${name}.keys.`,
     })
   return { values: { name, type: spec.type, data, generated }, wrong }
 }
 
-function everything(found: ReadonlyMap<string, Given>): readonly (readonly [string, SecretKey])[] {
-  return [...found.keys()].map((name) => [name, {}])
+/** A key of a Secret, with the name that its value has in the sources. */
+type Word = Omit<SecretKey, 'variable'> & { readonly key: string; readonly variable: string }
+
+function wordsOf({ keys }: SecretSpec): readonly Word[] | undefined {
+  return (
+    keys &&
+    Object.entries(keys).map(([key, said]) => {
+      const word: SecretKey = typeof said === 'string' ? { type: said } : said
+      return { ...word, key, variable: word.variable ?? key }
+    })
+  )
+}
+
+/** What the sources have, the last that has a value wins. */
+async function givenBy(
+  parts: readonly Part[],
+  names: readonly string[] | undefined,
+  directory: string,
+): Promise<ReadonlyMap<string, Given>> {
+  const found = new Map<string, Given>()
+  for (const part of parts) for (const [name, given] of await part.read(names, directory)) found.set(name, given)
+  return found
 }
 
 async function missing(
-  { secret, key, variable }: { readonly secret: string; readonly key: string; readonly variable: string },
+  { place, secret, key, variable }: Readonly<Record<'place' | 'secret' | 'key' | 'variable', string>>,
   parts: readonly Part[],
   directory: string,
 ): Promise<Problem> {
@@ -134,7 +177,7 @@ async function missing(
   const ways = parts.map((part) => part.wayIn(variable)).join(', or ')
   return {
     code: 'SECRET-101',
-    message: `Secret/${secret} has no value for ${key}${better ? `; there is a ${better}` : ''} (secrets.${secret}.keys.${key}).`,
+    message: `${place}: Secret/${secret} has no value for ${key}${better ? `; there is a ${better}` : ''}.`,
     hint: `${ways.charAt(0).toUpperCase()}${ways.slice(1)}.`,
   }
 }

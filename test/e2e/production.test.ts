@@ -284,7 +284,7 @@ test('what is missing is told before anything is touched', async () => {
   expect(problems).toMatchObject([
     {
       code: 'SECRET-101',
-      message: 'Secret/web-env has no value for FROM_ENVIRONMENT (secrets.web-env.keys.FROM_ENVIRONMENT).',
+      message: expect.stringMatching(/devkit\.config\.json:\d+:\d+: Secret\/web-env has no value for FROM_ENVIRONMENT\.$/),
       hint: 'Write FROM_ENVIRONMENT=… into .env, or set the variable T_FROM_ENVIRONMENT.',
     },
   ])

@@ -8,7 +8,7 @@ import { isRecord } from '../../lib/merge-keys.ts'
 import { type Paint, paint } from '../../ui/paint.ts'
 import { directoryOf, type GlobalFlags, type Io, isJson } from '../io.ts'
 import { openParts } from '../parts.ts'
-import { loadWhole } from '../plan.ts'
+import { loadWhole, placesIn } from '../plan.ts'
 import { tellProblems } from '../voice.ts'
 
 type Flags = GlobalFlags & { readonly check?: string | true; readonly update?: boolean }
@@ -26,12 +26,13 @@ export async function diffVerb(io: Io, flags: Flags, [a, b]: readonly string[]):
       `Write \`devkit diff production ${a === 'production' ? 'dev' : a}\`.`,
     )
   const parts = await openParts(io, 'diff')
-  const planOf = async (profile: string | undefined) =>
-    (await loadWhole(io, profile === undefined ? flags : { ...flags, profile }, 'diff', parts)).plan
+  const read = (profile?: string) => loadWhole(io, profile === undefined ? flags : { ...flags, profile }, 'diff', parts)
+  const live = async () => {
+    const { plan, loaded } = await read()
+    return diffLive(plan, { ...parts, placeOf: placesIn(() => loaded) }, { signal: io.signal, say: () => undefined })
+  }
   const { problems, ...found } =
-    a === undefined
-      ? await diffLive(await planOf(undefined), parts, { signal: io.signal, say: () => undefined })
-      : await diffProfiles(await planOf(a), await planOf(b), parts, io)
+    a === undefined ? await live() : await diffProfiles((await read(a)).plan, (await read(b)).plan, parts, io)
   const say = (line: string): unknown => flags.quiet !== true && io.stderr.write(`${line}\n`)
   for (const note of found.notes) say(note)
   await tellProblems(io, flags, problems)

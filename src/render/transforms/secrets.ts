@@ -1,4 +1,4 @@
-import { type Container, type KubeObject, type Manifest, type Origin, podSpecOf } from '../../lib/objects.ts'
+import { type Container, type KubeObject, type Manifest, podSpecOf } from '../../lib/objects.ts'
 
 /** What a Secret of the config holds; `data` as it goes into the object. */
 export interface SecretContent {
@@ -10,13 +10,11 @@ export interface SecretContent {
 /** Stands for every value that is not shown. It is no base64: a cluster refuses it, where it would take a plain word for the value. */
 export const hidden = '***'
 
-const fromConfig: Origin = { file: 'devkit.config', line: 1 }
-
 /** The manifests with the Secrets of the config: laid key by key over those that the manifests have, added where they have none. */
 export function withSecrets(
   manifests: readonly Manifest[],
   secrets: readonly SecretContent[],
-  namespace: string,
+  { namespace, configFile }: { readonly namespace: string; readonly configFile: string },
 ): readonly Manifest[] {
   const left = new Map(secrets.map((secret) => [secret.name, secret]))
   const laid = manifests.map((manifest) => {
@@ -42,7 +40,7 @@ export function withSecrets(
   })
   const added = [...left.values()].map(({ name, type, data }): Manifest => {
     const object = { apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace }, type: type ?? 'Opaque', data }
-    return { object, origin: fromConfig }
+    return { object, origin: { file: configFile, line: 1 } }
   })
   return [...laid, ...added]
 }

@@ -67,7 +67,7 @@ async function problemOf(text: string, extension: 'json' | 'yaml'): Promise<unkn
   try {
     const { config } = await loadConfig({ cwd: directory, file, context, shipped: { dev } })
     const resolved = resolveProfile('dev', { dev }, config.profiles)
-    checkServices(makePlan({ config, directory, env: 'default', profileName: 'dev', ...resolved }))
+    checkServices(makePlan({ config, file, env: 'default', profileName: 'dev', ...resolved }))
     return undefined
   } catch (thrown) {
     return thrown

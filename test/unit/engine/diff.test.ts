@@ -188,7 +188,7 @@ test('Secrets: who named them, which keys, no value of either side', async () =>
         { path: 'stringData', before: { PASSWORD: '***' }, rule: 'config: secrets.web' },
       ],
     }),
-    { object: 'Secret/mail', file: 'devkit.config', line: 1, is: 'added', rule: 'dev: secrets.mail', fields: [] },
+    { object: 'Secret/mail', file: 'devkit.config.json', line: 1, is: 'added', rule: 'dev: secrets.mail', fields: [] },
   ])
   expect(JSON.stringify(found)).not.toContain('sentinel')
 })
@@ -331,6 +331,14 @@ test('devkit diff production dev: a document of its schema, a budget in a file, 
   }
   writeFileSync(join(directory, 'drift.yaml'), '')
   expect(await run('--check', 'drift.yaml')).toMatchObject({ code: 1, stderr: expect.not.stringContaining('CONFIG-001') })
+})
+
+test('a Secret without a value has the place where the config names it', async () => {
+  writeApp(directory, {}, { secrets: { mail: { keys: { A: 'url' } } } })
+  expect(await devkitIn(directory, 'diff')).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/SECRET-101 \/.*\/devkit\.config\.json:\d+:\d+: Secret\/mail has no value for A\./),
+  })
 })
 
 test('colours on a terminal, unless they are not wanted', async () => {

@@ -28,6 +28,7 @@ export function planIn(directory: string, profile: Plan['profile'] = { supervise
     env: 'default',
     namespace: 'shop',
     directory,
+    configFile: 'devkit.config.json',
     profileName: 'dev',
     profile,
     profileOrigins: {},

@@ -42,7 +42,7 @@ function inferred(
     profiles: {},
   }
   const manifests = objects.map((object, index): Manifest => ({ object, origin: { file: 'k8s/all.yaml', line: index + 1 } }))
-  const plan = makePlan({ config, directory: '/shop', env: 'default', profileName: 'dev', profile: {}, origins: {} })
+  const plan = makePlan({ config, file: '/shop/devkit.config.ts', env: 'default', profileName: 'dev', profile: {}, origins: {} })
   const targets = serviceTargets(manifests, plan.services)
   const found = infer(plan, { config, manifests, targets, isApplied: (name) => !skipped.includes(name) })
   return {

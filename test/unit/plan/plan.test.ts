@@ -26,7 +26,7 @@ const config: Config = {
   ignore: [],
   profiles: {},
 }
-const input = { config, directory: '/shop', env: 'default', profileName: 'dev', profile: {}, origins: {} }
+const input = { config, file: '/shop/devkit.config.ts', env: 'default', profileName: 'dev', profile: {}, origins: {} }
 const plan = makePlan(input)
 
 function codeOf(work: () => unknown): string | undefined {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import * as v from 'valibot'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { overlaySecrets, secretsSchema } from '../../../src/config/secrets.ts'
-import { contentsOf } from '../../../src/engine/secrets.ts'
+import { contentsOf, valuesOf } from '../../../src/engine/secrets.ts'
 import { ApiFailure } from '../../../src/kube/kube.ts'
 import { DevkitError } from '../../../src/lib/errors.ts'
 import type { KubeObject } from '../../../src/lib/objects.ts'
@@ -23,7 +23,11 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
 const write = (file: string, text: string): void => writeFileSync(join(directory, file), text)
 const providers = (env: Readonly<Record<string, string>> = {}) => ({ dotenv, environment: environment({ env }), generate })
-const input = (secrets: unknown) => ({ secrets: v.parse(secretsSchema, secrets), directory })
+const input = (secrets: unknown) => ({
+  secrets: v.parse(secretsSchema, secrets),
+  directory,
+  placeOf: async (path: readonly string[]) => `at ${path.join('.')}`,
+})
 
 /** Key → the text of the value. */
 async function read(secrets: unknown, env?: Readonly<Record<string, string>>): Promise<Record<string, string>> {
@@ -64,7 +68,7 @@ test('the last source that has a value wins; a variable of the environment count
   const keys = { A: 'string', B: 'string', 'c.txt': { variable: 'C' } }
   expect(await read({ web: { from, keys } }, { CI_A: 'ci', CI_C: 'c', A: 'x' })).toEqual({ A: 'ci', B: 'local', 'c.txt': 'c' })
   expect(await read({ web: { from: [{ environment: { prefix: 'CI_' } }] } }, { CI_A: '1', OTHER: '2' })).toEqual({ A: '1' })
-  expect(secretFiles(input({ web: { from }, other: {} }), providers())).toEqual(['.env', '.env.local', '.env.none'])
+  expect(await secretFiles(input({ web: { from }, other: {} }), providers())).toEqual(['.env', '.env.local', '.env.none'])
   expect(await secretKeys(input({ web: { from, keys }, other: {} }), providers())).toEqual(
     new Map([
       ['web', ['A', 'B', 'c.txt']],
@@ -106,8 +110,8 @@ test('all that is wrong at once, each with its place, none with its value', asyn
     '.env:5: B of Secret/web has to be base64.',
     '.env:6: F of Secret/web has to be the path of a file that can be read, relative to the config.',
     expect.stringContaining('.env:7: P of Secret/web has to be PEM'),
-    'Secret/web has no value for DATABASE_URL (secrets.web.keys.DATABASE_URL).',
-    'Secret/none is empty: .env.none has no value.',
+    'at secrets.web.keys.DATABASE_URL: Secret/web has no value for DATABASE_URL.',
+    'at secrets.none: Secret/none is empty: .env.none has no value.',
   ])
   expect(message + hint).not.toContain(sentinel)
 })
@@ -117,7 +121,7 @@ test('a missing value: the nearest name, and how to give it', async () => {
   const from = [{ dotenv: '.env' }, { environment: { prefix: 'SHOP_' } }]
   expect(await problem({ web: { from, keys: { DATABASE_URL: 'url', OTHER: { optional: true } } } })).toMatchObject({
     code: 'SECRET-101',
-    message: 'Secret/web has no value for DATABASE_URL; there is a DATABASE_ULR (secrets.web.keys.DATABASE_URL).',
+    message: 'at secrets.web.keys.DATABASE_URL: Secret/web has no value for DATABASE_URL; there is a DATABASE_ULR.',
     hint: 'Write DATABASE_URL=… into .env, or set the variable SHOP_DATABASE_URL.',
   })
 })
@@ -135,18 +139,26 @@ test.each([
   expect(message).not.toMatch(/open|pass|word/)
 })
 
+test('a file that a value names is one that the Secret has its values from; what is no file stays untold', async () => {
+  write('.env', 'CERT=tls.pem\nKEY=hunter2\nNAME=tls.pem\n')
+  const secrets = input({ web: { keys: { CA: { type: 'file', variable: 'CERT' }, KEY: 'file', NAME: 'string' } } })
+  expect(await secretFiles(secrets, providers())).toEqual(['.env'])
+  write('tls.pem', '-')
+  expect(await secretFiles(secrets, providers())).toEqual(['.env', 'tls.pem'])
+})
+
 test('a source that is no file is told', async () => {
   expect(await problem({ web: { from: [{ dotenv: '.' }] } })).toMatchObject({ code: 'SECRET-103' })
 })
 
 test('what is made up is made up once: the Secret of the cluster is where it is kept, a source goes before it', async () => {
   const secrets = v.parse(secretsSchema, { web: { keys: { A: { generate: 40 }, B: { generate: 8 }, C: { generate: 8 } } } })
-  const plan = { secrets, directory, namespace: 'shop' } as Plan
+  const plan = { secrets, directory, namespace: 'shop', profileOrigins: {} } as unknown as Plan
   write('.env', 'C=given\n')
   const made = async (live: Readonly<Record<string, string>> | undefined) => {
     const get = async (): Promise<KubeObject | undefined> =>
       live && { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'web' }, data: live }
-    const values = await readSecrets(plan, providers())
+    const values = await valuesOf(plan, { tools: { secrets: providers() } })
     const [content] = await contentsOf(plan, values, { get }, { tools: { secrets: providers() } }, new AbortController().signal)
     return content?.data ?? {}
   }
@@ -161,11 +173,11 @@ test('what is made up is made up once: the Secret of the cluster is where it is 
 
 test('a Secret of the cluster that may not be read is told', async () => {
   const secrets = v.parse(secretsSchema, { web: { keys: { A: { generate: 8 } } } })
-  const plan = { secrets, directory, namespace: 'shop' } as Plan
+  const plan = { secrets, directory, namespace: 'shop', profileOrigins: {} } as unknown as Plan
   const get = async () => Promise.reject(new ApiFailure(403, 'Forbidden', 'secrets "web" is forbidden'))
   const contents = contentsOf(
     plan,
-    await readSecrets(plan, providers()),
+    await valuesOf(plan, { tools: { secrets: providers() } }),
     { get },
     { tools: { secrets: providers() } },
     new AbortController().signal,
@@ -184,8 +196,9 @@ test('a Secret of the manifests keeps what the config does not name; a new one i
       { name: 'web', type: undefined, data: { a: 'bmV3' } },
       { name: 'more', type: undefined, data: { k: 'bmV3' } },
     ],
-    'shop',
+    { namespace: 'shop', configFile: 'devkit.config.ts' },
   )
+  expect(laid[2]?.origin).toEqual({ file: 'devkit.config.ts', line: 1 })
   expect(laid.map(({ object }) => object)).toEqual([
     secret('web', { type: 'x', data: { a: 'bmV3', b: 'Yg==' }, stringData: { c: 'c' } }),
     other,
@@ -230,6 +243,16 @@ test('a workload is marked with the state of the Secrets in its environment, and
   ]
   for (const object of untouched) expect(withSecretVersions(object, versions)).toBe(object)
   expect(withSecretVersions(web, new Map())).toBe(web)
+})
+
+test('what is missing has the place of whoever named it: the config or a profile', async () => {
+  const secrets = v.parse(secretsSchema, { web: { keys: { A: 'url', B: 'url' } } })
+  const plan = { secrets, directory, profileOrigins: { 'secrets.web.keys.B': 'dev' } } as unknown as Plan
+  const placeOf = async (path: readonly string[]) => path.join('/')
+  await expect(valuesOf(plan, { tools: { secrets: providers() }, placeOf })).rejects.toMatchObject({
+    code: 'SECRET-101',
+    message: expect.stringMatching(/^2 .*\nsecrets\/web\/keys\/A: .*\nprofiles\/dev\/secrets\/web\/keys\/B: /),
+  })
 })
 
 test('a profile lays its Secrets over the config’s, key by key', () => {
