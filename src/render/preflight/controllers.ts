@@ -9,18 +9,27 @@ const controllers = /ingress|gateway|traefik|contour|kong|haproxy|metallb|klippe
 
 /** What only a controller makes work, in a cluster that devkit makes: that has none of itself. A finding for each sort. */
 export function unserved(stack: Stack): readonly Finding[] {
-  if (!stack.own) return []
-  const images = stack.pods.flatMap(({ containers }) => containers.map((container) => container.get('image').text ?? ''))
-  if (images.some((image) => controllers.test(image))) return []
+  if (hasController(stack)) return []
   const all = (kind: string): readonly Manifest[] => [...stack.of(kind).values()]
   const balanced = all('Service').filter((manifest) => Field.of(manifest).get('spec', 'type').value === 'LoadBalancer')
   // a service mesh has a kind of that name too
   const gateways = all('Gateway').filter(({ object }) => groupOf(object) === 'gateway.networking.k8s.io')
   return [
-    ...finding(stack, all('IngressClass').length > 0 ? [] : all('Ingress'), 'ingress controller'),
+    ...finding(stack, servesIngresses(stack) ? [] : all('Ingress'), 'ingress controller'),
     ...finding(stack, all('GatewayClass').length > 0 ? [] : gateways, 'gateway controller'),
     ...finding(stack, balanced, 'load balancer'),
   ]
+}
+
+/** Whether Ingresses are looked at by anything. */
+export function servesIngresses(stack: Stack): boolean {
+  return hasController(stack) || stack.of('IngressClass').size > 0
+}
+
+/** A cluster that somebody else made may have any. */
+function hasController({ own, pods }: Stack): boolean {
+  const images = pods.flatMap(({ containers }) => containers.map((container) => container.get('image').text ?? ''))
+  return !own || images.some((image) => controllers.test(image))
 }
 
 function finding(stack: Stack, manifests: readonly Manifest[], controller: string): readonly Finding[] {

@@ -6,7 +6,7 @@ import { backendsOf, probes } from './ports.ts'
 import { provided } from './provided.ts'
 import type { Stack } from './stack.ts'
 
-/** Services that variables of containers and backends of Ingresses name, and that nothing provides. */
+/** Services that variables of containers and backends of Ingresses and routes name, and that nothing provides. */
 export function missingServices(stack: Stack): readonly Finding[] {
   const told = new Set<string>()
   return [...hostsIn(stack), ...backendsIn(stack)].flatMap(({ field, service, namespace, by }) => {
@@ -47,11 +47,8 @@ interface Host {
 }
 
 function* backendsIn(stack: Stack): Iterable<Host> {
-  for (const manifest of stack.of('Ingress').values())
-    for (const backend of backendsOf(Field.of(manifest))) {
-      const field = backend.get('service', 'name')
-      if (field.text !== undefined) yield { field, service: field.text, by: 'the backend' }
-    }
+  for (const { name, namespace } of backendsOf(stack))
+    if (name.text !== undefined) yield { field: name, service: name.text, namespace, by: 'the backend' }
 }
 
 /** The values themselves are never told: they may hold passwords. */

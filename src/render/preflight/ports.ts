@@ -1,5 +1,6 @@
 import { nearest } from '../../lib/nearest.ts'
 import { nameOf } from '../../lib/objects.ts'
+import { groupOf } from '../../lib/select.ts'
 import { Field } from './field.ts'
 import type { Finding } from './finding.ts'
 import { podsWith } from './selectors.ts'
@@ -8,9 +9,9 @@ import type { Stack } from './stack.ts'
 /** The probes of a container. */
 export const probes = ['startupProbe', 'readinessProbe', 'livenessProbe'] as const
 
-/** Ports that a probe, a Service or an Ingress names, and that what they lead to does not have. */
+/** Ports that a probe, a Service, an Ingress or a route names, and that what they lead to does not have. */
 export function missingPorts(stack: Stack): readonly Finding[] {
-  return [...portsOfProbes(stack), ...portsOfServices(stack), ...portsOfIngresses(stack)]
+  return [...portsOfProbes(stack), ...portsOfServices(stack), ...portsOfBackends(stack)]
 }
 
 /** A number is a port wherever it is; numbers in quotes are taken for what they mean. */
@@ -68,34 +69,57 @@ function portsOfServices(stack: Stack): readonly Finding[] {
   })
 }
 
-function portsOfIngresses(stack: Stack): readonly Finding[] {
-  return [...stack.of('Ingress').values()].flatMap((manifest) =>
-    backendsOf(Field.of(manifest)).flatMap((backend) => {
-      const service = stack.of('Service').get(backend.get('service', 'name').text ?? '')
-      if (!service) return []
-      const ports = Field.of(service).get('spec', 'ports').items
-      const [name, number] = [backend.get('service', 'port', 'name'), backend.get('service', 'port', 'number')]
-      const has = ports.some((port) =>
-        name.text === undefined ? port.get('port').value === number.value : port.get('name').text === name.text,
-      )
-      const wanted = name.text === undefined ? number : name
-      if (has || wanted.value === undefined) return []
-      return finding(stack, wanted, {
-        severity: 'warning',
-        what: `the port ${wanted.value} is none of ${nameOf(service.object)}`,
-        known: ports.map((port) => String(port.get('name').text ?? port.get('port').value)),
-        name: String(wanted.value),
-        object: nameOf(manifest.object),
-      })
-    }),
-  )
+function portsOfBackends(stack: Stack): readonly Finding[] {
+  return backendsOf(stack).flatMap(({ name, namespace, port }) => {
+    const service = stack.of('Service').get(name.text ?? '')
+    const isSaid = ['number', 'string'].includes(typeof port.value)
+    if (!service || !isSaid || (namespace ?? stack.namespace) !== stack.namespace) return []
+    const ports = Field.of(service).get('spec', 'ports').items
+    if (ports.some((one) => [one.get('name').value, one.get('port').value].includes(port.value))) return []
+    return finding(stack, port, {
+      severity: 'warning',
+      what: `the port ${port.value} is none of ${nameOf(service.object)}`,
+      known: ports.map((one) => String(one.get('name').text ?? one.get('port').value)),
+      name: String(port.value),
+      object: nameOf(port.manifest.object),
+    })
+  })
 }
 
-/** Every backend of an Ingress. */
-export function backendsOf(ingress: Field): readonly Field[] {
-  const spec = ingress.get('spec')
-  const paths = spec.get('rules').items.flatMap((rule) => rule.get('http', 'paths').items)
-  return [spec.get('defaultBackend'), ...paths.map((path) => path.get('backend'))]
+/** What an Ingress or a route leads to. */
+export interface Backend {
+  /** The name of the Service. */
+  readonly name: Field
+  readonly namespace: string | undefined
+  /** Its number, or its name. */
+  readonly port: Field
+}
+
+const routes = ['HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute', 'UDPRoute']
+
+/** Every Service that an Ingress or a route of the Gateway API leads to. */
+export function backendsOf(stack: Stack): readonly Backend[] {
+  const specsOf = (kind: string, group: string): readonly Field[] =>
+    [...stack.of(kind).values()]
+      .filter(({ object }) => groupOf(object) === group)
+      .map((manifest) => Field.of(manifest).get('spec'))
+  const ofIngresses = specsOf('Ingress', 'networking.k8s.io').flatMap((spec) => {
+    const paths = spec.get('rules').items.flatMap((rule) => rule.get('http', 'paths').items)
+    return [spec.get('defaultBackend'), ...paths.map((path) => path.get('backend'))].map((backend) => {
+      const [name, number] = [backend.get('service', 'port', 'name'), backend.get('service', 'port', 'number')]
+      return { name: backend.get('service', 'name'), namespace: undefined, port: name.text === undefined ? number : name }
+    })
+  })
+  const ofRoutes = routes
+    .flatMap((kind) => specsOf(kind, 'gateway.networking.k8s.io'))
+    .flatMap((spec) => spec.get('rules').items.flatMap((rule) => rule.get('backendRefs').items))
+    .filter((backend) => (backend.get('kind').text ?? 'Service') === 'Service')
+    .map((backend) => ({
+      name: backend.get('name'),
+      namespace: backend.get('namespace').text,
+      port: backend.get('port'),
+    }))
+  return [...ofIngresses, ...ofRoutes]
 }
 
 interface Missing {

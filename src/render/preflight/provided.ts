@@ -1,4 +1,5 @@
 import type { Manifest } from '../../lib/objects.ts'
+import { groupOf } from '../../lib/select.ts'
 import { Field } from './field.ts'
 import type { Stack } from './stack.ts'
 
@@ -29,7 +30,9 @@ export function provided(stack: Stack, kind: string, name: string): Provided {
   if (stack.of(kind).has(name) || everywhere[kind]?.test(name) || (stack.own && inOwn[kind]?.test(name))) return 'yes'
   if (kind === 'Secret' && secretsMade(stack).has(name)) return 'yes'
   if (kind === 'PersistentVolumeClaim' && isClaimOfSet(stack, name)) return 'yes'
-  if (stack.foreign.some(({ object }) => name.includes(object.metadata.name) || JSON.stringify(object).includes(`"${name}"`)))
+  // routes lead to what others provide
+  const makers = stack.foreign.filter(({ object }) => groupOf(object) !== 'gateway.networking.k8s.io')
+  if (makers.some(({ object }) => name.includes(object.metadata.name) || JSON.stringify(object).includes(`"${name}"`)))
     return 'maybe'
   return mayDo(stack, kind, ['create']) ? 'maybe' : 'no'
 }

@@ -1,5 +1,6 @@
 import { nearest } from '../../lib/nearest.ts'
 import { nameOf } from '../../lib/objects.ts'
+import { servesIngresses } from './controllers.ts'
 import { Field } from './field.ts'
 import { type Finding, sentence } from './finding.ts'
 import { keysOf, provided } from './provided.ts'
@@ -96,6 +97,8 @@ const byProfile: Readonly<Record<string, string>> = {
 function adviceFor({ kind, key, by }: Reference): string {
   if (key !== undefined) return 'add the key'
   if (by === 'imagePullSecrets') return "add the Secret, or let the profile drop it: `imagePullSecrets: 'drop'`"
+  if (by === 'tls')
+    return 'add the Secret, or name it in `secrets` of the config: without it, controllers show a certificate of their own'
   if (kind === 'Secret')
     return 'add the Secret to the manifests, name it in `secrets` of the config, or say `optional: true` there'
   if (kind === 'ConfigMap') return 'add the ConfigMap to the manifests, or say `optional: true` there'
@@ -104,6 +107,8 @@ function adviceFor({ kind, key, by }: Reference): string {
 
 function* referencesIn(stack: Stack): Iterable<Reference> {
   for (const pods of stack.pods) yield* referencesOfPods(pods)
+  // a certificate that nobody shows is not missed
+  const isServed = servesIngresses(stack)
   for (const manifest of stack.manifests) {
     const root = Field.of(manifest)
     const spec = root.get('spec')
@@ -114,6 +119,8 @@ function* referencesIn(stack: Stack): Iterable<Reference> {
         apiVersion: spec.get('scaleTargetRef', 'apiVersion').text,
         by: 'scaleTargetRef',
       })
+    if (kind === 'Ingress' && isServed)
+      for (const tls of spec.get('tls').items) yield* referenceTo('Secret', tls.get('secretName'), { by: 'tls' })
     if (kind === 'StatefulSet') yield* referenceTo('Service', spec.get('serviceName'), { by: 'serviceName' })
     if (kind === 'PersistentVolumeClaim') yield* storageClassOf(stack, spec, isClaimed(stack, manifest.object.metadata.name))
     if (kind === 'StatefulSet')
@@ -153,6 +160,10 @@ function* referencesOfPods({ spec, containers, count }: Pods): Iterable<Referenc
       ] as const) {
         const keys = source.get(way, 'items').items.map((item) => item.get('key'))
         yield* referenceTo(kind, source.get(way, name), { keys, by, isNeeded })
+        // where the key is not there the file is a directory, which some programs start with
+        if (keys.length === 0 && source === volume)
+          for (const { container, subPath } of subPathsOf(volume, containers))
+            yield* referenceTo(kind, source.get(way, name), { keys: [subPath], by: `${container}/volumeMounts ${by}` })
       }
     yield* referenceTo('PersistentVolumeClaim', volume.get('persistentVolumeClaim', 'claimName'), { by, isNeeded })
   }
@@ -166,6 +177,17 @@ function* referencesOfPods({ spec, containers, count }: Pods): Iterable<Referenc
   // the kubelet goes on without: an image may be there, or public
   for (const secret of spec.get('imagePullSecrets').items)
     yield* referenceTo('Secret', secret.get('name'), { by: 'imagePullSecrets' })
+}
+
+/** The files of a volume that containers mount each on its own. */
+function subPathsOf(volume: Field, containers: readonly Field[]) {
+  return containers.flatMap((container) =>
+    container
+      .get('volumeMounts')
+      .items.filter((mount) => mount.get('name').value === volume.get('name').value)
+      .map((mount) => ({ container: container.get('name').text ?? '', subPath: mount.get('subPath') }))
+      .filter(({ subPath }) => subPath.text !== undefined),
+  )
 }
 
 interface Way {

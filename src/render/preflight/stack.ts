@@ -56,12 +56,13 @@ export function stackOf(input: PreflightInput): Stack {
     kinds.set(kind, names.set(metadata.name, manifest))
   }
   const { isForeign } = capabilitiesOf(input.capabilities.kubernetes)
+  const of = (kind: string): ReadonlyMap<string, Manifest> => kinds.get(kind) ?? new Map()
   return {
     ...input,
-    pods: input.manifests.flatMap(podsOf),
+    pods: scaled(input.manifests.flatMap(podsOf), [...of('HorizontalPodAutoscaler').values()]),
     foreign: input.manifests.filter(({ object }) => isForeign(object)),
     placeOf: placesIn(input.sources),
-    of: (kind) => kinds.get(kind) ?? new Map(),
+    of,
   }
 }
 
@@ -86,6 +87,18 @@ function podsOf(manifest: Manifest): readonly Pods[] {
       },
     ]
   })
+}
+
+/** As many pods as autoscalers want at least; of what has no replicas they leave it so. */
+function scaled(pods: readonly Pods[], autoscalers: readonly Manifest[]): readonly Pods[] {
+  const least = new Map(
+    autoscalers.map((manifest) => {
+      const spec = Field.of(manifest).get('spec')
+      const [kind, name] = ['kind', 'name'].map((word) => spec.get('scaleTargetRef', word).text)
+      return [`${kind}/${name}`, Number(spec.get('minReplicas').value ?? 1) || 1]
+    }),
+  )
+  return pods.map((one) => ({ ...one, count: one.count && Math.max(one.count, least.get(one.workload) ?? 0) }))
 }
 
 function countOf(manifest: Manifest): number {

@@ -67,6 +67,11 @@ interface Trap {
 const configMap = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web-env}\ndata: {url: a, LOG_LEVEL: debug}\n'
 const secret = 'apiVersion: v1\nkind: Secret\nmetadata: {name: web-keys}\nstringData: {token: a}\ndata: {old: YQ==}\n'
 
+const gatewayKinds =
+  'apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: httproutes.gateway.networking.k8s.io}\nspec: {group: gateway.networking.k8s.io, scope: Namespaced, names: {kind: HTTPRoute}, versions: [{name: v1}]}\n'
+const route = (backend: string): string =>
+  `apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: web}\nspec: {rules: [{backendRefs: [${backend}, {kind: Bucket, name: gone}]}]}\n`
+
 const traps: readonly Trap[] = [
   {
     what: 'a ConfigMap in envFrom',
@@ -295,6 +300,60 @@ const traps: readonly Trap[] = [
     code: 'RENDER-202',
     says: /the port 8000 is none of Service\/web/,
     hint: /http/,
+  },
+  {
+    what: 'a key of a ConfigMap that is mounted as a file of its own',
+    yaml: all(
+      configMap,
+      web(
+        'volumeMounts: [{name: config, mountPath: /etc/url, subPath: urll}, {name: config, mountPath: /etc/all}]',
+        'volumes: [{name: config, configMap: {name: web-env}}]',
+      ),
+    ),
+    mend: [['urll', 'url']],
+    severity: 'warning',
+    code: 'RENDER-201',
+    says: /the key urll of ConfigMap web-env is referenced by main\/volumeMounts volume config, nothing provides it/,
+    hint: /^Did you mean url\?/,
+  },
+  {
+    what: 'the certificate of an Ingress',
+    yaml: all(
+      service,
+      web(),
+      secret,
+      'apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: nginx}\n',
+      'apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: web}\nspec: {tls: [{hosts: [a.example.com], secretName: web-tls}]}\n',
+    ),
+    mend: [['web-tls', 'web-keys']],
+    severity: 'warning',
+    code: 'RENDER-201',
+    says: /Ingress\/web: Secret web-tls is referenced by tls, nothing provides it/,
+    hint: /controllers show a certificate of their own/,
+  },
+  {
+    what: 'a backend of a route',
+    yaml: all(service, web(), gatewayKinds, route('{name: wep, port: 80}')),
+    mend: [['wep', 'web']],
+    severity: 'warning',
+    code: 'RENDER-201',
+    says: /HTTPRoute\/web: the backend names Service wep/,
+  },
+  {
+    what: 'the port of a backend of a route',
+    yaml: all(service, web(), gatewayKinds, route('{name: web, port: 8000}')),
+    mend: [['web, port: 8000', 'web, port: 80']],
+    severity: 'warning',
+    code: 'RENDER-202',
+    says: /HTTPRoute\/web: the port 8000 is none of Service\/web/,
+  },
+  {
+    what: 'a backend of a route in the namespace of another environment',
+    yaml: all(service, web(), gatewayKinds, route('{name: web, namespace: production, port: 8000}')),
+    mend: [['namespace: production, port: 8000', 'port: 80']],
+    severity: 'warning',
+    code: 'RENDER-201',
+    says: /names Service web in the namespace production, here it is in shop/,
   },
   {
     what: 'the port of a probe',
@@ -578,6 +637,17 @@ test('a line is that of the source, whatever a profile did to the object since',
   expect(preflight(inputOf(changed, { sources }))[0]?.message).toMatch(/^a\.yaml:16: /)
 })
 
+const scaler = (workload: string, least: number): string =>
+  `apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: ${workload}}\nspec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: ${workload}}, minReplicas: ${least}, maxReplicas: 9}\n`
+
+test('an autoscaler has at least as many pods as it is told', async () => {
+  const one = web('resources: {requests: {cpu: 1}}')
+  const counts = async (yaml: string) => stackOf(inputOf(await read(yaml))).pods.map(({ count }) => count)
+  expect(await counts(one)).toEqual([1])
+  expect(await counts(all(one, scaler('web', 4)))).toEqual([4])
+  expect(await counts(all(web('', '', 'replicas: 5'), scaler('web', 4)))).toEqual([5])
+})
+
 test('all pods together are held against the node', async () => {
   const stack = stackOf(
     inputOf(
@@ -589,6 +659,7 @@ test('all pods together are held against the node', async () => {
             'replicas: 2',
           ),
           web('resources: {limits: {cpu: 4}}', '', 'replicas: 0').replace('name: web', 'name: idle'),
+          scaler('idle', 3),
         ),
       ),
     ),
