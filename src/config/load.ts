@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { dirname, extname, join, resolve } from 'node:path'
 import { DevkitError, messageOf } from '../lib/errors.ts'
+import { utf8 } from '../lib/utf8.ts'
 import { checkValue, together } from './check.ts'
 import { crossCheck } from './cross-check.ts'
 import { type Override, placesWithOverrides, withOverrides } from './overrides.ts'
@@ -140,7 +141,7 @@ function isData(file: string): boolean {
 }
 
 async function readData(file: string): Promise<unknown> {
-  const text = await textOf(file)
+  const text = utf8(await readFile(file))
   if (extname(file) === '.json') return parseJson(text)
   const document = (await import('yaml')).parseDocument(text, { merge: true, logLevel: 'error' })
   // a tag that nobody knows is only warned of, and means something else than it says
@@ -148,15 +149,6 @@ async function readData(file: string): Promise<unknown> {
   if (problem?.code === 'MULTIPLE_DOCS') throw Object.assign(problem, { message: 'there is a second document' })
   if (problem) throw problem
   return document.toJS() as unknown
-}
-
-/** Text of a file in UTF-8, without the byte order mark that some editors put before it. */
-async function textOf(file: string): Promise<string> {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file))
-  } catch (cause) {
-    throw cause instanceof TypeError ? new Error('it is no text in UTF-8', { cause }) : cause
-  }
 }
 
 /** JSON whose failure says its line, which JSON.parse does not do at the end of the text. */
@@ -174,7 +166,7 @@ function parseJson(text: string): unknown {
 
 async function placesIn(files: readonly string[]): Promise<Places> {
   const [file = ''] = files
-  if (isData(file)) return placesInYaml(await textOf(file), file)
+  if (isData(file)) return placesInYaml(utf8(await readFile(file)), file)
   const programs = files.filter((one) => /\.[cm]?[jt]s$/.test(one))
   return placesInProgram(new Map(await Promise.all(programs.map(async (one) => [one, await readFile(one, 'utf8')] as const))))
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { DevkitError, messageOf } from '../lib/errors.ts'
+import { utf8 } from '../lib/utf8.ts'
 import type { Given, SecretProvider } from './provider.ts'
 
 /** Values from a file of `NAME=value` lines: quotes, `export`, values of several lines. A file that is not there is empty. In the config: `{ dotenv: '.env' }`. */
@@ -25,7 +26,7 @@ export const dotenv: SecretProvider<string> = {
 
 async function textOf(file: string, directory: string): Promise<string> {
   try {
-    return await readFile(resolve(directory, file), 'utf8')
+    return utf8(await readFile(resolve(directory, file)))
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return ''
     throw new DevkitError('SECRET-103', {

@@ -147,8 +147,13 @@ test('a file that a value names is one that the Secret has its values from; what
   expect(await secretFiles(secrets, providers())).toEqual(['.env', 'tls.pem'])
 })
 
-test('a source that is no file is told', async () => {
+test('a source that is no file, or none in UTF-8, is told', async () => {
   expect(await problem({ web: { from: [{ dotenv: '.' }] } })).toMatchObject({ code: 'SECRET-103' })
+  writeFileSync(join(directory, '.env'), Buffer.from('\ufeffA=1\n', 'utf16le'))
+  expect(await problem({ web: {} })).toMatchObject({
+    code: 'SECRET-103',
+    message: '.env cannot be read: it is no text in UTF-8.',
+  })
 })
 
 test('what is made up is made up once: the Secret of the cluster is where it is kept, a source goes before it', async () => {
