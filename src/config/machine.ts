@@ -25,7 +25,7 @@ export interface Machine {
 }
 
 /** Where the settings file is: `$DEVKIT_MACHINE`, else `machine.json` in the XDG config directory. */
-export function machineFile(env: Env): string {
+function machineFile(env: Env): string {
   return env['DEVKIT_MACHINE'] || join(env['XDG_CONFIG_HOME'] || join(homeOf(env), '.config'), 'devkit', 'machine.json')
 }
 

@@ -153,7 +153,6 @@ export interface ConfigContext {
 }
 
 export type ClusterSpec = Config['cluster']
-export type KindSpec = v.InferOutput<typeof kindSpec>
 export type ExistingSpec = v.InferOutput<typeof existingSpec>
 export type BuildSpec = v.InferOutput<typeof buildSpec>
 export type Restart = v.InferOutput<typeof restart>
