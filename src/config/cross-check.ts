@@ -10,7 +10,12 @@ type Names = Readonly<Record<string, unknown>>
  */
 export function crossCheck(value: unknown, shipped: Names): readonly ConfigProblem[] {
   const { services, profiles } = namesIn(value)
-  return [...loops(namesIn(services)), ...portsTwice(namesIn(services)), ...extensions(namesIn(profiles), shipped)]
+  return [
+    ...loops(namesIn(services)),
+    ...portsTwice(namesIn(services)),
+    ...ofProduction(namesIn(profiles)),
+    ...extensions(namesIn(profiles), shipped),
+  ]
 }
 
 function loops(services: Names): readonly ConfigProblem[] {
@@ -42,6 +47,20 @@ function portsTwice(services: Names): readonly ConfigProblem[] {
       return [{ code: 'CONFIG-103', path, at: 'value', value: host, says: `port ${host} is that of ${holder} already` }]
     }),
   )
+}
+
+/** What is called production is the manifests as they are: words for it would hold in some verbs only. */
+function ofProduction(profiles: Names): readonly ConfigProblem[] {
+  if (Object.keys(namesIn(profiles['production'])).length === 0) return []
+  return [
+    {
+      code: 'CONFIG-103',
+      path: ['profiles', 'production'],
+      at: 'key',
+      says: 'production is the manifests as they are, and nothing is laid over them',
+      hint: 'Give the profile another name.',
+    },
+  ]
 }
 
 function extensions(profiles: Names, shipped: Names): readonly ConfigProblem[] {

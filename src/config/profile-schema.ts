@@ -155,7 +155,7 @@ export const profileSchema = v.strictObject({
   ),
   maxStorage: described('Size of every claim that asks for more.', v.optional(quantity)),
   hosts: described(
-    'Host names of Ingresses, Gateways and their routes → the local ones; `*.example.com` stands for all below it.',
+    'Host names of Ingresses, Gateways and their routes → the local ones; `*.example.com` stands for all below it. Variables and ConfigMaps that name them keep their values.',
     v.optional(record(text, replacement)),
   ),
   serviceTypes: described(

@@ -126,6 +126,7 @@ profiles:
   dev: {extends: cii, cpuLimits: dropp}
   one: {extends: two}
   two: {extends: one}
+  production: {maxReplicas: 1}
 `,
   )
   expect(await told()).toEqual([
@@ -137,6 +138,7 @@ profiles:
     "devkit.config.yaml:9:18: profiles.dev.extends: there is no profile 'cii'; did you mean 'ci'?",
     expect.stringMatching(/^devkit.config.yaml:9:34: profiles.dev.cpuLimits: .*did you mean 'drop'\?$/),
     'devkit.config.yaml:11:18: profiles.two.extends: the profile extends itself: one → two → one.',
+    'devkit.config.yaml:12:3: profiles.production: production is the manifests as they are, and nothing is laid over them.',
   ])
 })
 
