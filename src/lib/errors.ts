@@ -132,6 +132,18 @@ export class DevkitError extends Error {
   }
 }
 
+/** Problems of manifests as one: a single one as it is, several each with its own hint where they are not all the same. */
+export function asOne(problems: readonly DevkitError[]): DevkitError | undefined {
+  const [first, ...others] = problems
+  if (!first || others.length === 0) return first
+  const isSame = others.every(({ hint }) => hint === first.hint)
+  const lines = problems.map(({ code, message, hint }) => (isSame ? message : `${message} (${code})\n  → ${hint}`))
+  return new DevkitError(first.code, {
+    message: `${problems.length} problems in the manifests:\n${lines.join('\n')}`,
+    hint: isSame ? first.hint : 'Mend them all: nothing was touched.',
+  })
+}
+
 /** The run was ended from outside (Ctrl-C, SIGTERM, a closed terminal). Not a problem: nothing is reported, exit code 130. */
 export class Interrupted extends Error {
   constructor(reason: string) {

@@ -1,4 +1,4 @@
-import { DevkitError } from '../lib/errors.ts'
+import { asOne, DevkitError } from '../lib/errors.ts'
 import { type KubeObject, type Manifest, nameOf, type Origin, placeOf } from '../lib/objects.ts'
 import { misfitOf } from './shape.ts'
 import { readYaml, type YamlDocument } from './yaml.ts'
@@ -35,7 +35,7 @@ export function readObjects(documents: readonly YamlDocument[], file: string): R
 
 /** The manifests of everything that was read. @throws RENDER-101, RENDER-102: all problems at once */
 export function manifestsOf(read: readonly ReadManifests[]): readonly Manifest[] {
-  const problem = together(read.flatMap(({ problems }) => problems))
+  const problem = asOne(read.flatMap(({ problems }) => problems))
   if (problem) throw problem
   return read.flatMap(({ manifests }) => manifests)
 }
@@ -90,15 +90,5 @@ function wrongShape(object: KubeObject, origin: Origin): DevkitError | undefined
     message: `${placeOf({ ...origin, line: line ?? origin.line })}: ${nameOf(object)}: ${path.join('.')} has to be ${expected}.`,
     hint: 'Correct the manifest.',
     object: nameOf(object),
-  })
-}
-
-/** One problem as it is; several as one, with all their lines. */
-function together(problems: readonly DevkitError[]): DevkitError | undefined {
-  const [first, ...others] = problems
-  if (!first || others.length === 0) return first
-  return new DevkitError(first.code, {
-    message: `${problems.length} problems in the manifests:\n${problems.map(({ message }) => message).join('\n')}`,
-    hint: [...new Set(problems.map(({ hint }) => hint))].join(' '),
   })
 }

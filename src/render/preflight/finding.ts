@@ -1,4 +1,4 @@
-import { DevkitError, type ProblemCode } from '../../lib/errors.ts'
+import { asOne, DevkitError, type ProblemCode } from '../../lib/errors.ts'
 import type { ObjectRef } from '../../lib/objects.ts'
 
 /** Something that will not work, seen before anything is touched. */
@@ -36,12 +36,5 @@ export function problemIn({ code, message, hint, object }: Finding): DevkitError
 
 /** All failures as one problem; undefined when there is none. */
 export function failureOf(findings: readonly Finding[]): DevkitError | undefined {
-  const failures = findings.filter(({ severity }) => severity === 'failure')
-  const [first, ...others] = failures
-  if (!first || others.length === 0) return first && problemIn(first)
-  const lines = failures.flatMap(({ code, message, hint }) => [`${message} (${code})`, `  → ${hint}`])
-  return new DevkitError(first.code, {
-    message: `${failures.length} problems in the manifests:\n${lines.join('\n')}`,
-    hint: 'Mend them all, or change them in the profile. Nothing was touched.',
-  })
+  return asOne(findings.filter(({ severity }) => severity === 'failure').map(problemIn))
 }
