@@ -46,7 +46,7 @@ export const problems = {
   'IMAGE-102': { summary: 'an image could not be pushed to the registry', exit: 1 },
   'RENDER-101': { summary: 'a manifest is not valid YAML', exit: 2 },
   'RENDER-102': { summary: 'a manifest is not a Kubernetes object', exit: 2 },
-  'RENDER-103': { summary: 'a manifest source does not exist', exit: 2 },
+  'RENDER-103': { summary: 'a manifest source does not exist, is empty or cannot be read', exit: 2 },
   'RENDER-104': { summary: 'an object is defined twice', exit: 2 },
   'RENDER-105': { summary: 'a program that renders manifests is missing', exit: 1 },
   'RENDER-106': { summary: 'a program that renders manifests failed', exit: 2 },

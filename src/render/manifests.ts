@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { glob, readdir, stat } from 'node:fs/promises'
 import { join, matchesGlob, relative } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import { DevkitError } from '../lib/errors.ts'
+import { DevkitError, messageOf } from '../lib/errors.ts'
 import { manifestsOf, type ReadManifests, readManifests } from './read.ts'
 import type { Input, Renderer } from './renderer.ts'
 
@@ -14,8 +14,8 @@ export const manifests: Renderer<string> = {
       // others have their turn between two files
       await setImmediate()
       signal.throwIfAborted()
-      // a small file is read in less time than it takes to hand it to another thread and back
-      read.push(await readManifests(readFileSync(file), relative(directory, file)))
+      const shown = relative(directory, file)
+      read.push(await readManifests(contentOf(file, shown), shown))
     }
     return manifestsOf(read)
   },
@@ -30,6 +30,19 @@ export const manifests: Renderer<string> = {
   },
 }
 
+/** A small file is read in less time than it takes to hand it to another thread and back. @throws RENDER-103 */
+function contentOf(file: string, shown: string): Uint8Array {
+  try {
+    return readFileSync(file)
+  } catch (thrown) {
+    throw new DevkitError('RENDER-103', {
+      message: `${shown} cannot be read: ${messageOf(thrown)}.`,
+      hint: 'Let it be read by you, or leave it out of `manifests`.',
+      cause: thrown,
+    })
+  }
+}
+
 const isGlob = (source: string): boolean => /[*?[{]/.test(source)
 const isManifest = (file: string): boolean => /\.(ya?ml|json)$/.test(file)
 
@@ -39,7 +52,8 @@ async function filesOf(source: string, directory: string): Promise<readonly stri
   if (found?.isFile()) return [path]
   if (!found && !isGlob(source)) throw nowhere(`The manifest source ${source} does not exist.`)
   const files = found ? await manifestsBelow(path) : await manifestsLike(source, directory)
-  if (!found && files.length === 0) throw nowhere(`No file matches the manifest source ${source}.`)
+  if (files.length === 0)
+    throw nowhere(found ? `There is no manifest in ${source}.` : `No file matches the manifest source ${source}.`)
   return files.toSorted()
 }
 

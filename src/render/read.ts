@@ -59,19 +59,13 @@ function objectsOf({ value, line, lineAt }: YamlDocument, file: string): readonl
 
 function checkObject(value: unknown, origin: Origin): KubeObject | DevkitError {
   const object = value as Partial<KubeObject> | null
-  const missing =
-    typeof object !== 'object' || object === null || Array.isArray(object)
-      ? 'an object'
-      : typeof object.apiVersion !== 'string'
-        ? 'apiVersion'
-        : typeof object.kind !== 'string'
-          ? 'kind'
-          : typeof object.metadata?.name !== 'string'
-            ? 'metadata.name'
-            : undefined
-  if (missing === undefined) return wrongShape(object as KubeObject, origin) ?? (object as KubeObject)
+  const isObject = typeof object === 'object' && object !== null && !Array.isArray(object)
+  const needed = isObject ? { apiVersion: object.apiVersion, kind: object.kind, 'metadata.name': object.metadata?.name } : {}
+  const [lacking] = Object.entries(needed).filter(([, text]) => typeof text !== 'string')
+  if (isObject && !lacking) return wrongShape(object as KubeObject, origin) ?? (object as KubeObject)
+  const [field, is] = lacking ?? ['an object']
   return new DevkitError('RENDER-102', {
-    message: `${placeOf(origin)}: not a Kubernetes object: ${missing} is missing.`,
+    message: `${placeOf(origin)}: not a Kubernetes object: ${field} is ${(is ?? undefined) === undefined ? 'missing' : 'no text'}.`,
     hint: /(^|\/)kustomization\.ya?ml$/.test(origin.file)
       ? 'Name its directory as `{ kustomize: … }` in `manifests`.'
       : /(^|\/)(Chart|values)\.ya?ml$/.test(origin.file)

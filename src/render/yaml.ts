@@ -30,7 +30,10 @@ export async function readYaml(bytes: Uint8Array): Promise<YamlFile> {
   const grammar = await import('js-yaml')
   const documents: YamlDocument[] = []
   const problems: YamlProblem[] = []
-  for (const chunk of chunksOf(textOf(bytes))) {
+  const text = textOf(bytes)
+  if (text === undefined)
+    return { documents, problems: [{ line: lineNotUtf8(bytes), message: 'not UTF-8: save it in that encoding' }] }
+  for (const chunk of chunksOf(text)) {
     try {
       const parsed = parse(chunk, grammar)
       if (parsed && parsed.root.value !== null) documents.push(documentOf(parsed, chunk, grammar))
@@ -42,13 +45,25 @@ export async function readYaml(bytes: Uint8Array): Promise<YamlFile> {
   return { documents, problems }
 }
 
-const utf8 = new TextDecoder()
+const utf8 = new TextDecoder('utf-8', { fatal: true })
 
-/** UTF-8 unless a byte order mark says otherwise. */
-function textOf(bytes: Uint8Array): string {
+/** UTF-8 unless a byte order mark says otherwise; undefined where it is neither. */
+function textOf(bytes: Uint8Array): string | undefined {
   const mark = `${bytes[0]},${bytes[1]}`
   if (mark === '255,254' || mark === '254,255') return new TextDecoder(mark === '255,254' ? 'utf-16le' : 'utf-16be').decode(bytes)
-  return utf8.decode(bytes)
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+function lineNotUtf8(bytes: Uint8Array): number {
+  for (let [line, start] = [1, 0]; ; line++) {
+    const end = bytes.indexOf(0x0a, start)
+    if (end < 0 || textOf(bytes.subarray(start, end)) === undefined) return line
+    start = end + 1
+  }
 }
 
 /** The text of one document, and the line before its first. */

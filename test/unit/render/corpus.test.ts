@@ -47,6 +47,8 @@ test.each([
   ['aliases that are a bomb', bomb(), 9, /million/],
   ['a text alone', 'hello\n', 1, /an object is missing/],
   ['a list alone', '# a\n- a\n', 2, /an object is missing/],
+  ['a name that is a number', 'apiVersion: v1\nkind: A\nmetadata: {name: 12}\n', 1, /metadata\.name is no text/],
+  ['what is not UTF-8', Buffer.from(`${head}a: café\n`, 'latin1'), 4, /not UTF-8/],
   ['the second document', `${head}---\n# b\n\nkind: A\n`, 7, /apiVersion is missing/],
 ])('%s is told with its line', async (_, text, line, message) => {
   const { problems } = await readManifests(Buffer.from(text), 'a.yaml')
