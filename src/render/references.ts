@@ -123,7 +123,9 @@ export function servicePort(
     readonly selector?: Readonly<Record<string, string>>
     readonly ports?: readonly { readonly name?: string; readonly port: number; readonly targetPort?: string | number }[]
   }
-  const specs = manifests.filter(({ object }) => object.kind === 'Service').map(({ object }) => object['spec'] as ServiceSpec)
+  // Knative has a kind of this name too
+  const isService = ({ object: { apiVersion, kind } }: Manifest): boolean => apiVersion === 'v1' && kind === 'Service'
+  const specs = manifests.filter(isService).map(({ object }) => object['spec'] as ServiceSpec)
   const leading = specs.filter(
     ({ selector }) => selector && Object.entries(selector).every(([key, value]) => labels[key] === value),
   )
