@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { DevkitError, problems } from '../lib/errors.ts'
+import { DevkitError, messageOf, problems } from '../lib/errors.ts'
 
 /** Everything a run gets from the process. */
 export interface Io {
@@ -50,4 +50,17 @@ export function directoryOf({ cwd }: Io, flags: Pick<GlobalFlags, 'cwd'>): strin
 /** The exit code that a failure ends a run with. */
 export function exitCodeOf(thrown: unknown): number {
   return thrown instanceof DevkitError ? problems[thrown.code].exit : 1
+}
+
+/** Writes what `flag` asks for to `path`. @throws CONFIG-001 */
+export async function writing(flag: string, path: string, write: () => Promise<unknown>): Promise<void> {
+  try {
+    await write()
+  } catch (cause) {
+    throw new DevkitError('CONFIG-001', {
+      message: `${path} cannot be written: ${messageOf(cause)}.`,
+      hint: `Correct ${flag}.`,
+      cause,
+    })
+  }
 }

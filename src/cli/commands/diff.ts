@@ -6,7 +6,7 @@ import type { Diff, FieldDiff, ObjectDiff } from '../../events/diff.ts'
 import { DevkitError, messageOf } from '../../lib/errors.ts'
 import { isRecord } from '../../lib/merge-keys.ts'
 import { type Paint, paint } from '../../ui/paint.ts'
-import { directoryOf, type GlobalFlags, type Io, isJson } from '../io.ts'
+import { directoryOf, type GlobalFlags, type Io, isJson, writing } from '../io.ts'
 import { openParts } from '../parts.ts'
 import { loadWhole, placesIn } from '../plan.ts'
 import { tellProblems } from '../voice.ts'
@@ -38,7 +38,7 @@ export async function diffVerb(io: Io, flags: Flags, [a, b]: readonly string[]):
   await tellProblems(io, flags, problems)
   const file = typeof check === 'string' ? resolve(directoryOf(io, flags), check) : undefined
   if (file !== undefined && update) {
-    await writeFile(file, await budgetText(found))
+    await writing('--check', file, async () => writeFile(file, await budgetText(found)))
     say(`${check}: ${countOf(found.objects)} agreed on`)
     return 0
   }

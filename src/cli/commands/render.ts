@@ -4,7 +4,7 @@ import { preview } from '../../engine/preview.ts'
 import { renderSource } from '../../engine/render.ts'
 import type { KubeObject } from '../../lib/objects.ts'
 import { yamlOf } from '../../render/write.ts'
-import { directoryOf, type GlobalFlags, type Io, isJson } from '../io.ts'
+import { directoryOf, type GlobalFlags, type Io, isJson, writing } from '../io.ts'
 import { openParts } from '../parts.ts'
 import { loadWhole } from '../plan.ts'
 import { tellProblems } from '../voice.ts'
@@ -22,13 +22,23 @@ export async function renderVerb(io: Io, flags: GlobalFlags & { readonly out?: s
   const objects = manifests.map(({ object }) => object)
   if (flags.out !== undefined) {
     const directory = resolve(directoryOf(io, flags), flags.out)
-    await mkdir(directory, { recursive: true })
-    for (const object of objects) await writeFile(join(directory, fileName(object)), yamlOf(object))
+    await writing('--out', directory, async () => {
+      await mkdir(directory, { recursive: true })
+      for (const [name, object] of byFileName(objects)) await writeFile(join(directory, name), yamlOf(object))
+    })
   } else if (isJson(flags)) io.stdout.write(`${JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects })}\n`)
   else io.stdout.write(objects.map(yamlOf).join('---\n'))
   return 0
 }
 
-function fileName({ kind, metadata: { namespace, name } }: KubeObject): string {
-  return `${[namespace, kind, name].filter(Boolean).join('_').toLowerCase()}.yaml`
+/** A file for each object; of two with the same kind and name, the later one has its group before them. */
+function byFileName(objects: readonly KubeObject[]): ReadonlyMap<string, KubeObject> {
+  const files = new Map<string, KubeObject>()
+  for (const object of objects) {
+    const { apiVersion, kind, metadata } = object
+    const nameOf = (...parts: readonly (string | undefined)[]): string => `${parts.filter(Boolean).join('_').toLowerCase()}.yaml`
+    const plain = nameOf(metadata.namespace, kind, metadata.name)
+    files.set(files.has(plain) ? nameOf(apiVersion.split('/')[0], metadata.namespace, kind, metadata.name) : plain, object)
+  }
+  return files
 }

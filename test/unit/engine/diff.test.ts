@@ -356,6 +356,7 @@ test.each([
   [['production'], 'Write `devkit diff production dev`'],
   [['production', 'dev', '--update'], '--update needs a file'],
   [['production', 'nobody'], "There is no profile 'nobody'"],
+  [['production', 'dev', '--check', 'nowhere/drift.yaml', '--update'], 'drift.yaml cannot be written: '],
 ])('devkit diff %j is a usage error', async (argv, message) => {
   writeApp(directory)
   expect(await devkitIn(directory, 'diff', ...argv)).toMatchObject({

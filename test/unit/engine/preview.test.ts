@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -84,6 +84,22 @@ test('devkit render works where no engine is, and says on stderr what it could n
   expect(await devkitIn(directory, 'render', '--quiet')).toEqual({ ...dev, stderr: '' })
   const production = await devkitIn(directory, 'render', '-p', 'production')
   expect({ ...production, stdout: /devkit/.test(production.stdout) }).toEqual({ code: 0, stdout: false, stderr: '' })
+})
+
+test('devkit render --out writes a file for each object, and tells where it cannot', async () => {
+  project()
+  const route = 'apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: { name: web }\n'
+  writeFileSync(join(directory, 'k8s/more.yaml'), route)
+  const out = (path: string) => devkitIn(directory, 'render', '-p', 'production', '--out', path)
+  expect(await out('o ut')).toEqual({ code: 0, stdout: '', stderr: '' })
+  expect(readdirSync(join(directory, 'o ut'))).toEqual(
+    expect.arrayContaining(['deployment_web.yaml', 'service_web.yaml', 'serving.knative.dev_service_web.yaml']),
+  )
+  expect(readFileSync(join(directory, 'o ut/service_web.yaml'), 'utf8')).toContain('apiVersion: v1')
+  expect(await out('k8s/more.yaml')).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/CONFIG-001 .*more\.yaml cannot be written: /),
+  })
 })
 
 test('devkit render says on stderr what the profile leaves out, and why', async () => {
