@@ -81,7 +81,7 @@ export async function completePlan(
   const whole = await wholePlan(written, loaded.config, parts, step)
   if (whole.problem) return { ...whole, problem: await placed(whole.problem, loaded) }
   const problems = checkServices(whole.plan)
-  if (problems.length > 0) throw together(problems, await loaded.places(), loaded.file)
+  if (problems.length > 0) throw together(problems, await loaded.places())
   return whole
 }
 

@@ -29,7 +29,7 @@ export function checkValue(value: unknown): { readonly config?: Config; readonly
 }
 
 /** All problems as one, each with its place, in the order of the text. */
-export function together(problems: readonly ConfigProblem[], places: Places, file: string): DevkitError {
+export function together(problems: readonly ConfigProblem[], places: Places): DevkitError {
   const told = problems
     .map((problem) => ({ ...problem, place: places(problem.path, problem.value)[problem.at] }))
     .toSorted((a, b) => a.place.line - b.place.line || a.place.column - b.place.column)
@@ -43,7 +43,7 @@ export function together(problems: readonly ConfigProblem[], places: Places, fil
   ]
   const codes = new Set(problems.map(({ code }) => code))
   const [code = 'CONFIG-103'] = codes
-  const hints = new Set(problems.map(({ hint }) => hint ?? `Correct ${file}.`))
+  const hints = new Set(told.map(({ hint, place }) => hint ?? `Correct ${place.file}.`))
   return new DevkitError(codes.size === 1 ? code : 'CONFIG-103', {
     message: lines.length === 1 ? (lines[0] ?? '') : `${lines.length} values are wrong:\n${lines.join('\n')}`,
     hint: [...hints].join(' '),

@@ -65,7 +65,7 @@ export async function loadConfig(request: ConfigRequest): Promise<LoadedConfig> 
   })
   const places = async (): Promise<Places> => placesWithOverrides(await placesIn([...files]), overrides, value)
   const all = [...problems, ...crossCheck(written, shipped)]
-  if (!config || all.length > 0) throw together(all, await places(), file)
+  if (!config || all.length > 0) throw together(all, await places())
   return { file, directory: dirname(file), config, written, places, warnings }
 }
 

@@ -115,7 +115,7 @@ export const configSchema = v.strictObject({
   cluster: described('Where the environment lives.', v.optional(clusterSpec, { kind: {} })),
   kubernetes: described(
     "The version of Kubernetes that the manifests are for, such as `'1.34'`; default: that of the cluster's `nodeImage`, else the newest that devkit knows.",
-    v.optional(v.pipe(v.string(), v.regex(/^1\.\d+$/, "a version such as '1.34'"))),
+    v.optional(v.pipe(v.string("a version in quotes such as '1.34'"), v.regex(/^1\.\d+$/, "a version such as '1.34'"))),
   ),
   manifests: described(
     'The sources of the production manifests: files, directories and globs relative to the config file, or `{ kustomize }`, `{ helm }`, `{ template }`, `{ command }`.',

@@ -76,9 +76,10 @@ test.each([
 test.each([
   ['cluster: { minikube: {} }', 'CONFIG-105'],
   ['cluster: { kindd: {} }', 'CONFIG-103'],
-])('%s is %s', async (line, code) => {
+  ['kubernetes: 1.30', 'CONFIG-103', /:3:13: kubernetes: a version in quotes such as '1\.34', got 1\.3\.$/],
+])('%s is %s', async (line, code, message = /./) => {
   write('devkit.config.yaml', `project: shop\nmanifests: [k8s]\n${line}\n`)
-  await expect(load()).rejects.toMatchObject({ code })
+  await expect(load()).rejects.toMatchObject({ code, message: expect.stringMatching(message) })
 })
 
 test.each([

@@ -13,7 +13,7 @@ async function load({ set = [], ...request }: LoadRequest): Promise<Loaded> {
     return { config, warnings: warnings.map(({ code, hint }) => ({ code, hint })), files }
   } catch (thrown) {
     if (!(thrown instanceof DevkitError)) throw thrown
-    return { code: thrown.code, message: thrown.message, files }
+    return { code: thrown.code, message: thrown.message, hint: thrown.hint, files }
   }
 }
 

@@ -9,6 +9,7 @@ export interface Loaded {
   /** Of the failure. */
   readonly code?: string
   readonly message?: string
+  readonly hint?: string
   /** Every file that was read, also where the load failed. */
   readonly files: readonly string[]
 }

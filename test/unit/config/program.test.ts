@@ -253,6 +253,7 @@ test('--set lays a value over the config, checked like any other', async () => {
   expect(await set('services.web.ports.0.host=many')).toMatchObject({
     code: 'CONFIG-103',
     message: '--set services.web.ports.0.host: services.web.ports.0.host: expected number, got "many".',
+    hint: 'Correct --set services.web.ports.0.host.',
   })
   expect(await set('servces.web.image=a')).toMatchObject({
     message: "--set servces.web.image: servces: unknown name; did you mean 'services'?",
