@@ -2,7 +2,7 @@ import type { Config } from '../config/schema.ts'
 import { inDependencyOrder } from '../lib/graph.ts'
 import { repositoryOf } from '../lib/image.ts'
 import { isRecord } from '../lib/merge-keys.ts'
-import { type Container, type Manifest, nameOf, placeOf, podSpecOf } from '../lib/objects.ts'
+import { type Container, isWorkload, type Manifest, nameOf, placeOf, podSpecOf } from '../lib/objects.ts'
 import type { Plan, ServicePlan } from './plan.ts'
 
 /** A value of the plan that the manifests say. */
@@ -111,7 +111,7 @@ function ofManifests({ services }: Plan, { manifests, targets, isApplied }: Find
   const taken = new Set(services.map(({ name }) => name))
   const others = manifests.filter(({ object }) => {
     const workload = nameOf(object)
-    return serviceKinds.includes(object.kind) && !claimed.has(workload) && isApplied(workload)
+    return isWorkload(object) && serviceKinds.includes(object.kind) && !claimed.has(workload) && isApplied(workload)
   })
   return others.flatMap((manifest) => {
     const { kind, metadata } = manifest.object

@@ -52,6 +52,11 @@ function inferred(
   }
 }
 
+test('a kind of another group that has the name of a workload is none', () => {
+  const batch = { ...workload('train', {}, 'Job'), apiVersion: 'batch.volcano.sh/v1alpha1' }
+  expect(Object.keys(inferred([workload('web'), batch]).services)).toEqual(['web'])
+})
+
 test('every workload is a service, with its image and the port that browsers open', () => {
   const { services, from } = inferred([
     workload('web'),
