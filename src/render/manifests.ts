@@ -71,6 +71,8 @@ async function manifestsBelow(directory: string): Promise<readonly string[]> {
   const files: string[] = []
   for (const entry of entries) {
     const file = join(entry.parentPath, entry.name)
+    // what devkit itself keeps beside the config
+    if (file.startsWith(join(directory, '.devkit/'))) continue
     // a link is followed to a file, as kubectl does, not into a directory
     if (isManifest(entry.name) && (entry.isFile() || (entry.isSymbolicLink() && (await isFile(file))))) files.push(file)
   }

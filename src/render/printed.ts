@@ -55,10 +55,12 @@ export function printing({
       const known = (text: string): string => (instead ? text.replaceAll(...instead) : text).replaceAll(`${directory}/`, '')
       const said = known(result.stderr.trim() || result.tail.join('\n').trim()).split('\n')
       const last = (said.findLast((line) => /^error:/i.test(line)) ?? said.at(-1) ?? '').replace(/^error:\s*/i, '')
+      const reason = why(last)
       throw new DevkitError('RENDER-106', {
-        message: `${program} cannot render ${what}: ${why(last) || `exit code ${result.exitCode}`}`,
-        hint: `Correct what it names; it ran as: ${known(result.command)}`,
-        detail: said.slice(-20).join('\n'),
+        message: `${program} cannot render ${what}: ${reason || `exit code ${result.exitCode}`}`,
+        hint: `Correct what it names; it ran as: ${brief(known(result.command))}`,
+        // a single line that the message has whole is not said twice
+        detail: said.length > 1 || reason !== last ? said.slice(-20).join('\n') : undefined,
       })
     }
     throw new DevkitError('RENDER-105', {
@@ -85,6 +87,11 @@ export function printing({
     else await files.writePrivate(file, JSON.stringify(printed)).catch(() => undefined)
     return printed.text
   }
+}
+
+/** A command without the hundred kinds that helm is told of. */
+function brief(command: string): string {
+  return command.replace(/( --api-versions \S+)+/, ' --api-versions …')
 }
 
 /** Every file of the inputs with its hash. */

@@ -65,7 +65,7 @@ function checkObject(value: unknown, origin: Origin): KubeObject | DevkitError {
   if (isObject && !lacking) return wrongShape(object as KubeObject, origin) ?? (object as KubeObject)
   const [field, is] = lacking ?? ['an object']
   return new DevkitError('RENDER-102', {
-    message: `${placeOf(origin)}: not a Kubernetes object: ${field} is ${(is ?? undefined) === undefined ? 'missing' : 'no text'}.`,
+    message: `${placeOf(origin)}: not a Kubernetes object: ${field} is ${(is ?? null) === null ? 'missing' : 'no text'}.`,
     hint: /(^|\/)kustomization\.ya?ml$/.test(origin.file)
       ? 'Name its directory as `{ kustomize: … }` in `manifests`.'
       : /(^|\/)(Chart|values)\.ya?ml$/.test(origin.file)

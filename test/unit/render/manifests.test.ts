@@ -22,6 +22,13 @@ test('a directory without manifests is told, one whose files are empty has none'
   expect(await render('k8s dir')).toEqual([])
 })
 
+test('what devkit keeps beside the config is no manifest', async () => {
+  mkdirSync(join(directory, '.devkit/render'), { recursive: true })
+  writeFileSync(join(directory, '.devkit/render/kept.json'), '{}')
+  writeFileSync(join(directory, 'a.yaml'), 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n')
+  expect(await render('.')).toMatchObject([{ origin: { file: 'a.yaml' } }])
+})
+
 test('a file that cannot be read is told by its name', async () => {
   // whoever runs the test, nobody can read the first page of a process
   symlinkSync('/proc/self/mem', join(directory, 'a.yaml'))
