@@ -3,7 +3,7 @@ import { isWritten } from '../config/overrides.ts'
 import { type Path, type Place, shownPlace } from '../config/places.ts'
 import type { ShownConfig } from '../events/config.ts'
 import { isRecord } from '../lib/merge-keys.ts'
-import type { WholeLoadedPlan } from './plan.ts'
+import { pathInConfig, saidBy, type WholeLoadedPlan } from './plan.ts'
 
 /** What is resolved, and where each value of it comes from: a place, a flag, a variable, a profile, the manifests, a default. */
 export async function shownConfig(read: WholeLoadedPlan): Promise<ShownConfig> {
@@ -18,11 +18,8 @@ export async function shownConfig(read: WholeLoadedPlan): Promise<ShownConfig> {
     return isWritten(written, path) ? show(places(path, value).value) : 'default'
   }
   const originInProfile = (path: Path): string => {
-    const name = path.map((_, index) => plan.profileOrigins[path.slice(0, path.length - index).join('.')]).find(Boolean)
-    if (name === undefined) return 'default'
-    // one where several may be is written without a number
-    const own = [path, path.slice(0, -1)].map((one) => ['profiles', name, ...one]).find((one) => isWritten(written, one))
-    return own && own.length > 2 ? `${name}, ${show(places(own).value)}` : name
+    const [name = 'default', own] = [saidBy(plan, path), pathInConfig(read, path)]
+    return own ? `${name}, ${show(places(own).value)}` : name
   }
   const { $schema: _, profiles: __, ...config } = loaded.config
   const services = Object.fromEntries(

@@ -5,8 +5,8 @@ import dev from '../../profiles/dev.ts'
 import production from '../../profiles/production.ts'
 import { together } from '../config/check.ts'
 import { type LoadedConfig, loadConfig } from '../config/load.ts'
-import { parseOverride } from '../config/overrides.ts'
-import { shownPlace } from '../config/places.ts'
+import { isWritten, parseOverride } from '../config/overrides.ts'
+import { type Path, shownPlace } from '../config/places.ts'
 import { resolveProfile } from '../config/profile.ts'
 import type { Profile } from '../config/profile-schema.ts'
 import type { Parts } from '../engine/environment.ts'
@@ -74,12 +74,13 @@ export async function loadPlan(
 
 /** The plan with what the manifests say; what keeps them from saying it has its place in the config where it is about it. @throws PLAN-101, CONFIG-103 */
 export async function completePlan(
-  { plan: written, loaded }: LoadedPlan,
+  read: LoadedPlan,
   parts: Pick<Parts, 'tools' | 'host'>,
   step: Pick<Step, 'signal'>,
 ): Promise<WholePlan> {
+  const { plan: written, loaded } = read
   const whole = await wholePlan(written, loaded.config, parts, step)
-  if (whole.problem) return { ...whole, problem: await placed(whole.problem, loaded) }
+  if (whole.problem) return { ...whole, problem: await placed(whole.problem, read) }
   const problems = checkServices(whole.plan)
   if (problems.length > 0) throw together(problems, await loaded.places())
   return whole
@@ -93,12 +94,39 @@ export function placesIn(loaded: () => LoadedConfig): NonNullable<Parts['placeOf
 /** What a problem is about, in the config's words. */
 const about: Readonly<Record<string, string>> = { 'PLAN-104': 'image', 'PLAN-105': 'ports', 'PLAN-106': 'workload' }
 
-async function placed(problem: DevkitError, { places }: LoadedConfig): Promise<DevkitError> {
-  const { code, message, hint, detail, service, object } = problem
+async function placed(problem: DevkitError, read: LoadedPlan): Promise<DevkitError> {
+  const { code, message, hint, detail, service, object, rule } = problem
   const name = about[code]
-  if (name === undefined || service === undefined) return problem
-  const place = shownPlace((await places())(['services', service, name]).value)
+  const ofService = name !== undefined && service !== undefined ? ['services', service, name] : undefined
+  const path = rule === undefined ? ofService : pathInConfig(read, rule.split('.'))
+  if (!path) return problem
+  const place = shownPlace((await read.loaded.places())(path).value)
   return new DevkitError(code, { message: `${place}: ${message}`, hint, detail, service, object, cause: problem })
+}
+
+/** The profile that said a value of the plan's profile, or what it is in. */
+export function saidBy({ profileOrigins }: Plan, path: Path): string | undefined {
+  return path.map((_, index) => profileOrigins[path.slice(0, path.length - index).join('.')]).find(Boolean)
+}
+
+/** Where the config has a value of the plan's profile, if it has it; rules that several profiles add to one list have other numbers there. */
+export function pathInConfig({ plan, loaded }: LoadedPlan, path: Path): Path | undefined {
+  const name = saidBy(plan, path) ?? ''
+  let [whole, own]: [unknown, unknown] = [plan.profile, loaded.config.profiles[name]]
+  const found = ['profiles', name]
+  for (const key of path) {
+    // one where several may be is written without a number
+    if (found.length > 2 && Array.isArray(whole) && whole.includes(own)) return found
+    const rule: unknown = Array.isArray(whole)
+      ? whole.find((one, index) => String(index) === key || one?.name === key)
+      : undefined
+    const there = Array.isArray(own) && rule !== undefined ? String(own.indexOf(rule)) : key
+    if (!isWritten(own, [there])) return undefined
+    found.push(there)
+    whole = rule ?? (whole as Readonly<Record<string, unknown>>)[key]
+    own = (own as Readonly<Record<string, unknown>>)[there]
+  }
+  return found
 }
 
 /** A plan with what the manifests say, and all that it comes from. */

@@ -110,6 +110,8 @@ export interface ProblemText {
   readonly service?: string | undefined
   /** The Kubernetes object, as `Kind/name`. */
   readonly object?: string | undefined
+  /** The rule of the profile, such as `patches.0`. */
+  readonly rule?: string | undefined
   readonly cause?: unknown
 }
 
@@ -120,6 +122,7 @@ export class DevkitError extends Error {
   readonly detail: string | undefined
   readonly service: string | undefined
   readonly object: string | undefined
+  readonly rule: string | undefined
 
   constructor(code: ProblemCode, text: ProblemText) {
     super(text.message, text.cause === undefined ? undefined : { cause: text.cause })
@@ -129,6 +132,7 @@ export class DevkitError extends Error {
     this.detail = text.detail
     this.service = text.service
     this.object = text.object
+    this.rule = text.rule
   }
 }
 

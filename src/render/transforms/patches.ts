@@ -26,6 +26,7 @@ function checked(object: KubeObject, path: string, work: () => unknown): KubeObj
       message: `${path} of the profile does not fit ${nameOf(object)}: ${what}.`,
       hint: `Correct ${path}, or select other objects.`,
       object: nameOf(object),
+      rule: path,
       cause,
     })
   let made: unknown

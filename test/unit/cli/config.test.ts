@@ -114,6 +114,36 @@ test('a function is shown as one, with its place', async () => {
   expect(stdout).toMatch(/^profile\.transform\.0 +a function +dev, functions\.config\.mjs:4:33$/m)
 })
 
+test('a rule has its place in the profile that added it, in config and where it does not fit', async () => {
+  const file = join(directory, 'rules.config.mjs')
+  const patch = (name: string, path: string) =>
+    `{ name: '${name}', select: 'Deployment/web', patch: [{ op: 'add', path: '${path}', value: 1 }] }`
+  const text = (path: string) => `export default {
+  project: 'shop',
+  manifests: ['k8s'],
+  profiles: {
+    base: { extends: 'dev', patches: [${patch('a', '/spec/replicas')}] },
+    mine: { extends: 'base', patches: [
+      ${patch('b', '/spec/replicas')},
+      ${patch('c', path)},
+    ] },
+  },
+}
+`
+  writeFileSync(file, text('/spec/replicas'))
+  const { stdout } = await devkit(['config', '--config', file, '-p', 'mine'])
+  for (const [number, origin] of [
+    ['0', 'base, rules.config.mjs:5:47'],
+    ['1', 'mine, rules.config.mjs:7:15'],
+    ['2', 'mine, rules.config.mjs:8:15'],
+  ])
+    expect(stdout).toMatch(new RegExp(`^profile\\.patches\\.${number}\\.name +[abc] +${origin}$`, 'm'))
+  writeFileSync(file, text('/spec/none/x'))
+  const failed = await devkit(['render', '--config', file, '-p', 'mine'])
+  expect(failed.code).toBe(2)
+  expect(failed.stderr).toMatch(/RENDER-109 .*rules\.config\.mjs:8:7: patches\.c of the profile does not fit Deployment\/web/)
+})
+
 test('each value says what it comes from: a flag, a variable, a profile of the config', async () => {
   const { stdout } = await devkit(
     ['config', '--set', 'services.web.ports=[]', '--set', 'profiles.dev.maxReplicas=2', '-p', 'debug'],
