@@ -3,6 +3,7 @@ import { DevkitError, messageOf } from '../../lib/errors.ts'
 import { isRecord } from '../../lib/merge-keys.ts'
 import { type KubeObject, nameOf } from '../../lib/objects.ts'
 import { selects } from '../../lib/select.ts'
+import { misfitOf } from '../shape.ts'
 import { patched } from './json-patch.ts'
 import { LeftOut, type Transform } from './rule.ts'
 import { merged } from './strategic-merge.ts'
@@ -17,7 +18,8 @@ export function withPatch({ select, merge, patch = [] }: Patch, path: string): T
 
 /** What a function of the profile makes of an object. @throws RENDER-109 */
 export function withFunction(change: Extract<Profile['transform'], (...words: never) => unknown>, path: string): Transform {
-  return (object) => checked(object, path, () => change(object) ?? new LeftOut('the profile leaves it out'))
+  // a copy: a function that writes into what it gets would change what production has
+  return (object) => checked(object, path, () => change(structuredClone(object)) ?? new LeftOut('the profile leaves it out'))
 }
 
 function checked(object: KubeObject, path: string, work: () => unknown): KubeObject | LeftOut {
@@ -35,8 +37,11 @@ function checked(object: KubeObject, path: string, work: () => unknown): KubeObj
   } catch (thrown) {
     throw failed(messageOf(thrown).replace(/\.$/, ''), thrown)
   }
-  if (made instanceof LeftOut || isKubeObject(made)) return made
-  throw failed('what comes out is no object with apiVersion, kind and metadata.name')
+  if (made instanceof LeftOut) return made
+  if (!isKubeObject(made)) throw failed('what comes out is no object with apiVersion, kind and metadata.name')
+  const wrong = misfitOf(made)
+  if (wrong) throw failed(`${wrong.path.join('.')} has to be ${wrong.expected}`)
+  return made
 }
 
 function isKubeObject(value: unknown): value is KubeObject {

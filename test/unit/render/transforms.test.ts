@@ -546,6 +546,11 @@ test('a patch or a function that does not fit is told with the object and the pl
     'RENDER-109',
     'patches.quick of the profile does not fit Deployment/web: what comes out is no object with apiVersion, kind and metadata.name.',
   ])
+  const emptied = { spec: { template: { spec: { containers: null } } } }
+  expect(wrong({ patches: [{ select: 'Deployment', merge: emptied }] })).toEqual([
+    'RENDER-109',
+    'patches.0 of the profile does not fit Deployment/web: spec.template.spec.containers has to be there.',
+  ])
   expect(
     wrong({
       transform: () => {
@@ -553,6 +558,14 @@ test('a patch or a function that does not fit is told with the object and the pl
       },
     }),
   ).toEqual(['RENDER-109', 'transform.0 of the profile does not fit Deployment/web: no such thing.'])
+})
+
+test('a function that writes into what it gets changes nothing of the source', () => {
+  const source = deployment()
+  const write = (object: KubeObject): KubeObject =>
+    Object.assign(object, { spec: { ...(object['spec'] as object), replicas: 7 } })
+  expect(under({ transform: write }, source)).toMatchObject({ spec: { replicas: 7 } })
+  expect(source).toEqual(deployment())
 })
 
 const shipped = { production, dev, ci, debug }
