@@ -1,6 +1,7 @@
 import type { Kube } from '../kube/kube.ts'
 import { delay } from '../lib/async.ts'
 import type { KubeObject } from '../lib/objects.ts'
+import { isForbidden } from './refusal.ts'
 
 /** How long pods have to come back before their readiness is judged as it stands, in ms. */
 const patienceMs = 60_000
@@ -33,8 +34,14 @@ export async function untilLooked(
   for (const deadline = Date.now() + patienceMs; ; await delay(250, signal)) {
     // without kube-system's a pod that is ready cannot be reached
     const lists = [namespace, 'kube-system'].map((each) => kube.list({ apiVersion: 'v1', kind: 'Pod', namespace: each }, signal))
+    const found = await Promise.all(lists).catch((thrown: unknown) => {
+      // a server that has just begun does not know yet who may what
+      if (isForbidden(thrown) && Date.now() < deadline) return undefined
+      throw thrown
+    })
+    if (!found) continue
     // the control plane's own pods run outside of the API, which answers already
-    const pods = (await Promise.all(lists)).flat().filter(({ metadata }) => metadata.annotations?.[mirror] === undefined)
+    const pods = found.flat().filter(({ metadata }) => metadata.annotations?.[mirror] === undefined)
     for (const pod of pods) if (isOlder(pod, since) && !isOver(pod)) outdated.add(uidOf(pod))
     const waiting = pods.filter((pod) => outdated.has(uidOf(pod)) && !isOver(pod) && (isOlder(pod, since) || !isReady(pod)))
     if (waiting.length === 0 || Date.now() >= deadline) return outdated.size > 0
