@@ -255,14 +255,16 @@ test('a program that crashes comes back with what was saved while it was down', 
 })
 
 test('a pod is replaced while a file is saved', async () => {
+  save('first.txt')
+  await equal()
   await both(({ kubectl }) => kubectl('delete', 'pod', '-l', 'app=web', '--wait=false'))
   save()
   save('second.txt')
   await both(({ run }) => run.next('stale'))
   await equal()
-  // its program began with them
+  // its program began with what the image has not
   await both((side) => {
-    for (const pod of pods(side)) side.kubectl('exec', pod, '--', 'sh', '-c', '[ /.devkit/own/pid -nt /app/src/page.txt ]')
+    for (const pod of pods(side)) side.kubectl('exec', pod, '--', 'sh', '-c', '[ /.devkit/own/pid -nt /app/src/first.txt ]')
   })
 })
 

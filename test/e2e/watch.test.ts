@@ -73,7 +73,8 @@ test('a touch is nothing, a save is one sync', async () => {
 
 test('a build delays no sync, a newer change overtakes it, and only its service is built', async () => {
   const from = run.events.length
-  rig.write('other/Dockerfile', dockerfile('RUN sleep 120'))
+  // a step that no build before this one has done
+  rig.write('other/Dockerfile', dockerfile(`RUN sleep 120 # ${Date.now()}`))
   await run.next('step.output', (event) => event['step'] === 'build/other' && /RUN sleep/.test(String(event['line'])))
   rig.write('app/src/page.txt', 'saved while the other is built\n')
   expect(await run.next('synced')).toMatchObject({ service: 'web', files: 1 })
