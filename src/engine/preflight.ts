@@ -58,7 +58,7 @@ function isOwn({ cluster }: Plan): boolean {
 async function nodeOf(plan: Plan, { parts, signal }: EngineRun) {
   if (!isOwn(plan)) return undefined
   try {
-    return await (await parts.host.engine()).capacity(AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]))
+    return await (await parts.host.engine()).machine(AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]))
   } catch (thrown) {
     signal.throwIfAborted()
     // whoever needs the engine tells what is wrong with it

@@ -9,7 +9,7 @@ import type { Program } from '../render/transforms/supervisor.ts'
 import { type TransformInput, transform } from '../render/transforms/transforms.ts'
 import type { Parts } from './environment.ts'
 import { problemsOffline } from './preflight.ts'
-import { programsOf } from './programs.ts'
+import { programsOf, shellRemarks } from './programs.ts'
 import { outlineOf, renderSource, type Source, transformInput } from './render.ts'
 import { shownSecrets } from './secrets.ts'
 import { buildRequest, builtServices, targetOf } from './up.ts'
@@ -48,7 +48,7 @@ export async function preview(
     images.set(repository, { reference: await parts.tools.builder.reference(request) })
   }
   const there = await thoseThere(images, parts, step)
-  const programs = new Map(there && there.size > 0 ? await programsOf(plan, there, parts) : [])
+  const programs = new Map(there && there.size > 0 ? await programsOf(plan, there, parts, step) : [])
   const notes: string[] = []
   for (const service of plan.services) {
     const repository = service.image === undefined ? '' : repositoryOf(service.image)
@@ -70,7 +70,7 @@ export async function preview(
     manifests,
     source,
     input,
-    remarks: outline.remarks,
+    remarks: [...outline.remarks, ...shellRemarks(plan, source, programs)],
     notes,
     problems: await problemsOffline(outline, source, parts),
   }
@@ -101,5 +101,5 @@ function programWithoutImage(plan: Plan, source: Source, service: ServicePlan): 
   const manifest = source.manifests.find(({ object }) => nameOf(object) === workload)
   const own: Container | undefined = manifest && podSpecOf(manifest.object)?.containers.find(({ name }) => name === container)
   const said = plan.profile.services?.[service.name]?.command ?? own?.['command']
-  return said === undefined ? undefined : { entrypoint: [], cmd: [] }
+  return said === undefined ? undefined : { entrypoint: [], cmd: [], shell: 'image' }
 }

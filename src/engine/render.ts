@@ -106,8 +106,10 @@ export function transformInput(
     images,
     services: targets,
     programs,
-    // a copy takes a shell, which an image that is not known may not have
-    writable: needsCopies(plan) ? new Map([...syncedInto].filter(([service]) => programs.has(service))) : new Map(),
+    // a copy takes a shell of the image, which one that is not known may not have
+    writable: needsCopies(plan)
+      ? new Map([...syncedInto].filter(([service]) => programs.get(service)?.shell === 'image'))
+      : new Map(),
     lease: leasePlace(plan, { manifests, home }),
     clusterScoped: (object) => !isNamespaced(object),
     // a cluster that exists may have kinds of its own

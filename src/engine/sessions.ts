@@ -311,7 +311,7 @@ export class Sessions {
       synced.reading,
     ])
     if (this.#services.get(plan.name) !== synced || synced.sessions.has(id)) return
-    this.#tellChoices(synced, container, choices)
+    this.#tellChoices(synced, choices)
     const ref: ContainerRef = { id, pod: pod.metadata.name, namespace, name: target.container }
     const replica = new Replica(ref, spec.nodeName ?? '', withoutVolumes(image.contents, tree, container, pod))
     const mountOver = mountsOf(container)
@@ -333,7 +333,7 @@ export class Sessions {
         synced.replacedAt ??= performance.now()
         await this.#state.kube.remove({ apiVersion: 'v1', kind: 'Pod', name: ref.pod, namespace }, signal)
       },
-      cannotRestart: (since) => this.#cannotRestart(synced, since),
+      cannotRestart: (since) => this.#cannotRestart(synced, container, since),
       // after a breath: a file that never rests must not take all there is
       changedMeanwhile: (paths) =>
         void delay(20, signal).then(
@@ -377,21 +377,15 @@ export class Sessions {
   }
 
   /** What was inferred is shown, so that it can be corrected. */
-  #tellChoices(synced: Synced, container: Container, choices: readonly RestartChoice[]): void {
+  #tellChoices(synced: Synced, choices: readonly RestartChoice[]): void {
     const { name, sync } = synced.plan
     const inferred = choices.find((_, index) => sync[index]?.restart === undefined)
-    const reasons: string[] = []
-    if (inferred?.restart === 'none') reasons.push(`a save does not restart the program: ${inferred.reason}`)
-    else if (inferred) reasons.push(`a save restarts the program in place: ${inferred.reason}`)
-    if (isSupervised(container) && !isGated(container))
-      reasons.push(
-        this.#state.cluster.nodes.length > 0
-          ? 'a new program does not wait for its files: the namespace takes no pod with a directory of the node'
-          : 'a new program does not wait for its files: the nodes of this cluster cannot be entered',
-      )
-    if (synced.told === reasons.join()) return
-    synced.told = reasons.join()
-    for (const reason of reasons) this.#run.bus.emit({ type: 'action', service: name, do: 'none', reason })
+    if (!inferred) return
+    const does = inferred.restart === 'none' ? 'does not restart the program' : 'restarts the program in place'
+    const reason = `a save ${does}: ${inferred.reason}`
+    if (synced.told === reason) return
+    synced.told = reason
+    this.#run.bus.emit({ type: 'action', service: name, do: 'none', reason })
   }
 
   #tellReplaced(synced: Synced, session: ContainerSession, { pod, name: container }: ContainerRef): void {
@@ -402,16 +396,12 @@ export class Sessions {
   }
 
   /** A save that several containers cannot take is one matter. */
-  #cannotRestart(synced: Synced, since: number): void {
+  #cannotRestart(synced: Synced, container: Container, since: number): void {
     if (since <= synced.refusedAt) return
     synced.refusedAt = Date.now()
     const { plan } = synced
     const problem = new DevkitError('SYNC-107', {
-      message: `The program of ${plan.name} cannot be restarted in place: ${
-        this.#state.plan.profile.supervise === true
-          ? 'its image has no shell'
-          : `the profile ${this.#state.plan.profileName} does not supervise it`
-      }.`,
+      message: `The program of ${plan.name} cannot be restarted in place: ${this.#whyNotInPlace(plan, container)}.`,
       hint: plan.build
         ? `Its image is built and rolled out instead. Set services.${plan.name}.sync[].restart to 'none' when it needs no restart.`
         : `Set services.${plan.name}.sync[].restart to what it needs.`,
@@ -427,6 +417,20 @@ export class Sessions {
       })
       this.#help.rebuild(plan.name)
     }
+  }
+
+  #whyNotInPlace({ build }: ServicePlan, container: Container): string {
+    const { plan, source, cluster } = this.#state
+    if (plan.profile.supervise !== true) return `the profile ${plan.profileName} does not supervise it`
+    if (isSupervised(container)) return 'its image has no mkfifo'
+    if (!build) return 'its image is not built here, so what it runs is not known'
+    const whyNot =
+      leasePlace(plan, source) === 'node'
+        ? 'it is not known on this architecture'
+        : cluster.nodes.length > 0
+          ? 'the namespace takes no pod with a directory of the node'
+          : 'the nodes of this cluster cannot be entered'
+    return `its image has no shell, and its node's cannot be used: ${whyNot}`
   }
 
   /** The kubelet waits longer and longer before it starts what crashed: after a save a new pod does not. */

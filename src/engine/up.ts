@@ -26,7 +26,7 @@ import { providerOf } from '../toolbox.ts'
 import { aloneWithCluster, type EngineRun, heldBy, holdEnvironment, type Parts, releaseEnvironment } from './environment.ts'
 import { MissingSources } from './missing.ts'
 import { FindingsBook, findingsBefore, findingsOfVersion } from './preflight.ts'
-import { programsOf } from './programs.ts'
+import { programsOf, shellRemarks } from './programs.ts'
 import { applyProfile, outlineOf, renderSource, type Source } from './render.ts'
 import { contentsOf, isOwnSecret, valuesOf } from './secrets.ts'
 import { runStep } from './step.ts'
@@ -76,10 +76,13 @@ export async function up(asked: Plan, run: EngineRun, scope: Scope, options: UpO
   const source = await renderSource(asked, parts, { signal })
   const outline = outlineOf(asked, source)
   const { plan } = outline
-  for (const reason of outline.remarks) {
-    if (!told.has(reason)) run.bus.emit({ type: 'action', do: 'none', reason })
-    told.add(reason)
+  const tell = (reasons: readonly string[]): void => {
+    for (const reason of reasons) {
+      if (!told.has(reason)) run.bus.emit({ type: 'action', do: 'none', reason })
+      told.add(reason)
+    }
   }
+  tell(outline.remarks)
   const values = await valuesOf(plan, parts)
   const ports = plan.services.flatMap((service) =>
     service.ports.map((port) => ({
@@ -137,7 +140,9 @@ export async function up(asked: Plan, run: EngineRun, scope: Scope, options: UpO
   const delivered = deliveryResult.value
   await holdEnvironment(plan, parts, true)
 
-  const profiled = applyProfile(plan, source, references(images), await programsOf(plan, images, parts))
+  const programs = await programsOf(plan, images, parts, { signal })
+  tell(shellRemarks(plan, source, programs))
+  const profiled = applyProfile(plan, source, references(images), programs)
   const wanted = withSecrets(profiled, await contentsOf(plan, values, kube, parts, signal), plan)
   const forwards = provider.own ? await mapPorts(plan, ports, cluster, run) : []
   if (!provider.own) tellWays(plan, source, ports, run)

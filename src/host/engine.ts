@@ -17,7 +17,7 @@ export async function openEngine(address: string): Promise<Engine> {
   }
   return {
     version: (signal) => ask(() => versionOf(docker, address, signal)),
-    capacity: (signal) => ask(() => capacityOf(docker, signal)),
+    machine: (signal) => ask(() => machineOf(docker, signal)),
     image: (reference) => ask(() => inspectImage(docker, reference)),
     imageHas: (reference, path) => ask(() => lookInImage(docker, reference, path)),
     tagImage: (reference, repository, tag) => ask(() => docker.getImage(reference).tag({ repo: repository, tag })),
@@ -75,13 +75,13 @@ async function versionOf(docker: Docker, address: string, signal: AbortSignal): 
   }
 }
 
-async function capacityOf(docker: Docker, signal: AbortSignal) {
+async function machineOf(docker: Docker, signal: AbortSignal) {
   // its types do not know the option
   const info = docker.info as (options: {
     abortSignal: AbortSignal
-  }) => Promise<{ readonly NCPU: number; readonly MemTotal: number }>
-  const { NCPU: cpus, MemTotal: bytes } = await info.call(docker, { abortSignal: signal })
-  return { cpus, bytes }
+  }) => Promise<{ readonly NCPU: number; readonly MemTotal: number; readonly Architecture: string }>
+  const { NCPU: cpus, MemTotal: bytes, Architecture: architecture } = await info.call(docker, { abortSignal: signal })
+  return { cpus, bytes, architecture }
 }
 
 function connection(address: string): Docker.DockerOptions {

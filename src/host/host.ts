@@ -94,8 +94,8 @@ export interface ExecResult {
 export interface Engine {
   /** As `docker version` gives it. @throws ENGINE-101, also when it does not answer for 10 s; ENGINE-102 */
   version(signal: AbortSignal): Promise<string>
-  /** CPUs and memory of the machine that it runs containers on. */
-  capacity(signal: AbortSignal): Promise<{ readonly cpus: number; readonly bytes: number }>
+  /** The machine that it runs containers on: CPUs, memory, and its architecture as the kernel calls it, such as `x86_64`. */
+  machine(signal: AbortSignal): Promise<{ readonly cpus: number; readonly bytes: number; readonly architecture: string }>
   image(reference: string): Promise<EngineImage | undefined>
   /** Whether a path (absolute) is in a local image. */
   imageHas(reference: string, path: string): Promise<boolean>

@@ -3,18 +3,39 @@ import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, ren
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { nodeRun } from '../../src/render/transforms/supervisor.ts'
 import { supervisorScript } from '../../src/render/transforms/supervisor-script.ts'
 
-// The supervisor in the shells that images have, run as a container would run it but for the namespace.
+// The supervisor in the shells that images have, and in a node's in an image that has none, run as a container would run it but for the namespace.
 
-const shells: readonly (readonly [string, readonly string[]])[] = [
-  ['sh', ['/bin/sh']],
-  ['bash', ['bash', '--posix']],
-  ['busybox', ['busybox', 'sh']],
-]
-const present = shells.filter(([program]) => {
+interface Form {
+  /** The words that start the shell; `scratch` is there, and in its root, under the same name. */
+  readonly shell: (scratch: string) => readonly string[]
+  /** What stands before the names of other programs. */
+  readonly run: string
+  readonly isPresent: string
+}
+
+const node = nodeRun(process.arch === 'arm64' ? 'aarch64' : 'x86_64')
+/** A root with nothing in it but the /usr of a node, as a read-only mount: not even a loader is where programs look for it. */
+const bare = `
+scratch=$0 root=$0/root; mkdir -p "$root/dev" "$root/proc" "$root/.devkit/usr" "$root$scratch"
+mount --bind /usr "$root/.devkit/usr"; mount -o remount,bind,ro "$root/.devkit/usr"
+for one in /dev /proc "$scratch"; do mount --bind "$one" "$root$one"; done
+exec chroot "$root" "$@"`
+const forms: Readonly<Record<string, Form>> = {
+  sh: { shell: () => ['/bin/sh'], run: '', isPresent: 'true' },
+  bash: { shell: () => ['bash', '--posix'], run: '', isPresent: 'command -v bash' },
+  busybox: { shell: () => ['busybox', 'sh'], run: '', isPresent: 'command -v busybox' },
+  'the node’s': {
+    shell: (scratch) => ['unshare', '--mount', 'sh', '-ec', bare, scratch, ...`${node}sh`.split(' ')],
+    run: node,
+    isPresent: 'unshare --mount true',
+  },
+}
+const present = Object.entries(forms).filter(([, { isPresent }]) => {
   try {
-    execFileSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' })
+    execFileSync('sh', ['-c', isPresent], { stdio: 'ignore' })
     return true
   } catch {
     return false
@@ -53,7 +74,7 @@ function kill(pid: number): void {
   }
 }
 
-describe.each(present)('%s', (_, shell) => {
+describe.each(present)('%s', (_, { shell, run }) => {
   let scratch: string
   let log: string
   let child: ChildProcess | undefined
@@ -85,17 +106,22 @@ describe.each(present)('%s', (_, shell) => {
     renameSync(`${lease()}.part`, lease())
   }
   const begin = (argv: readonly string[], withLease = false): void => {
-    const [file = '', ...flags] = shell
-    child = spawn(file, [...flags, '-c', supervisorScript, 'devkit', scratch, withLease ? lease() : '', ...argv], {
+    const [file = '', ...flags] = shell(scratch)
+    child = spawn(file, [...flags, '-c', supervisorScript, 'devkit', scratch, withLease ? lease() : '', run, ...argv], {
       stdio: ['pipe', 'pipe', 'inherit'],
-      env: { ...process.env, DEVKIT_TEST: scratch },
+      env: { ...process.env, LC_ALL: 'C', DEVKIT_TEST: scratch },
     })
     child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
       stdout += chunk
     })
     ended = new Promise((resolve) => child?.once('exit', (code, signal) => resolve(code ?? (signal === 'SIGKILL' ? 137 : -1))))
   }
-  const perl = (code: string): readonly string[] => ['perl', join(scratch, 'program.pl'), log, code]
+  /** Words that start a program where the shell is. */
+  const words = (name: string): readonly string[] => `${run}${name}`.split(' ')
+  const perl = (code: string): readonly string[] => {
+    const modules = run === '' ? [] : [`-I${run.split(' ')[2]}/perl-base`]
+    return [...words('perl'), ...modules, join(scratch, 'program.pl'), log, code]
+  }
   const until = async (what: () => boolean): Promise<void> => {
     for (const deadline = Date.now() + 10_000; !what(); ) {
       if (Date.now() > deadline) throw new Error(`it did not come to ${what}: ${readFileSync(log, 'utf8')}`)
@@ -109,7 +135,7 @@ describe.each(present)('%s', (_, shell) => {
     expect(await ended).toBe(3)
     begin(perl('exit0'))
     expect(await ended).toBe(0)
-    begin(['sh', '-c', `kill -s KILL \`sh -c 'echo $PPID'\``])
+    begin([...words('sh'), '-c', 'kill -s KILL $$'])
     expect(await ended).toBe(137)
     begin(['/nowhere/to/be/found'])
     expect(await ended).toBe(127)
@@ -129,7 +155,7 @@ describe.each(present)('%s', (_, shell) => {
   })
 
   test('input and output are the program’s own', async () => {
-    begin(['sh', '-c', 'read -r line; echo "read: $line"'])
+    begin([...words('sh'), '-c', 'read -r line; echo "read: $line"'])
     child?.stdin?.end('what was typed\n')
     expect(await ended).toBe(0)
     expect(stdout).toBe('read: what was typed\n')

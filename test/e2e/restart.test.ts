@@ -38,6 +38,18 @@ async function firstAnswer(url: string): Promise<string> {
   }
 }
 
+/** All that is answered for so long, in ms, by whatever answers. */
+async function answersFor(url: string, ms: number): Promise<readonly string[]> {
+  const answers = new Set<string>()
+  for (const deadline = Date.now() + ms; Date.now() < deadline; ) {
+    const answer = await fetch(url, { signal: AbortSignal.timeout(2000), headers: { connection: 'close' } })
+      .then((got) => (got.ok ? got.text() : ''))
+      .catch(() => '')
+    if (answer !== '') answers.add(answer)
+  }
+  return [...answers]
+}
+
 async function watching(work: (run: Run, url: string) => Promise<void>): Promise<void> {
   await using run = rig.start(['watch'])
   const opened = await run.next('forward.opened')
@@ -127,14 +139,7 @@ test('a new pod answers with the working tree from its first answer on', async (
     rig.kubectl('delete', 'pod', '-l', 'app=web', '--wait=false')
     expect(await run.next('stale', web)).toMatchObject({ files: expect.any(Number) })
     await run.next('synced', web)
-    const answers = new Set<string>()
-    for (const deadline = Date.now() + 8000; Date.now() < deadline; ) {
-      const answer = await fetch(url, { signal: AbortSignal.timeout(2000), headers: { connection: 'close' } })
-        .then((got) => (got.ok ? got.text() : ''))
-        .catch(() => '')
-      if (answer !== '') answers.add(answer)
-    }
-    expect([...answers]).toEqual(['not in the image\n'])
+    expect(await answersFor(url, 8000)).toEqual(['not in the image\n'])
     // held back until its files were there: it never had to start anew
     expect(containers()).toMatchObject([{ restartCount: 0 }])
   })
@@ -230,18 +235,47 @@ test('restart by signal, by command, after a grace of its own, with its containe
   })
 })
 
-test('an image without a shell: it is said that its program cannot restart in place, and a save is built and rolled out', async () => {
+test('an image without a shell: its node’s restarts the program in place and holds a new one back, which is told', async () => {
   const config = JSON.parse(rig.read('devkit.config.json'))
   config.services.web.sync[0] = { from: 'app/src', to: '/app/src', restart: 'process' }
   rig.write('devkit.config.json', JSON.stringify(config))
-  rig.write('app/Dockerfile', `${rig.read('app/Dockerfile')}RUN rm /bin/sh\n`)
+  // nothing that the supervisor calls is the image's
+  const gone = 'cd /usr/bin && rm -f sh dash bash mkfifo sleep date env setsid true'
+  rig.write('app/Dockerfile', `${rig.read('app/Dockerfile')}RUN ${gone}\n`)
+  await watching(async (run, url) => {
+    expect(run.events.filter(({ type }) => type === 'action').map(({ reason }) => reason)).toContainEqual(
+      expect.stringContaining('web: its image has no shell, so its node'),
+    )
+    const [before, started, pid] = [containers(), await startOf(url), inContainer('cat', '/.devkit/own/pid')]
+    rig.write('app/src/page.txt', 'by its shell\n')
+    expect(await run.next('synced', web)).toMatchObject({ files: 1, restarted: true })
+    expect(await run.next('restarted', web)).not.toHaveProperty('killedAfterMs')
+    expect(await rig.fetchSaying(url, 'by its shell')).toBe('by its shell\n')
+    expect(await startOf(url)).not.toBe(started)
+    expect(inContainer('cat', '/.devkit/own/pid')).not.toBe(pid)
+    expect(containers()).toEqual(before)
+
+    rig.kubectl('delete', 'pod', '-l', 'app=web', '--wait=false')
+    await run.next('stale', web)
+    await run.next('synced', web)
+    expect(await answersFor(url, 8000)).toEqual(['by its shell\n'])
+    expect(containers()).toMatchObject([{ restartCount: 0 }])
+  })
+})
+
+test('without a shell of either, which is told, a save is built and rolled out', async () => {
+  const labels = { 'pod-security.kubernetes.io/enforce': 'baseline' }
+  rig.write(
+    'k8s/namespace.yaml',
+    JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 't-restart', labels } }),
+  )
   await watching(async (run, url) => {
     expect(rig.kubectl('get', 'deploy/web', '-o', 'json')).not.toContain('/.devkit')
     rig.write('app/src/page.txt', 'in the image\n')
     expect(await run.next('problem', web)).toMatchObject({
       code: 'SYNC-107',
       severity: 'warning',
-      message: expect.stringContaining('its image has no shell'),
+      message: expect.stringMatching(/its image has no shell, and its node's cannot be used: the namespace takes no pod/),
     })
     await run.next('action', (event) => event['do'] === 'rebuild')
     await run.next('service.ready', web)

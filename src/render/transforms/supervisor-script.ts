@@ -8,37 +8,38 @@
  *                                          `killed.N` too where it had to be killed
  *
  * POSIX sh, for dash, busybox ash and bash. Of other programs only mkfifo is needed, and where there is none the program runs alone.
- * Called as `sh -c SCRIPT devkit DIRECTORY LEASE program…`. In DIRECTORY is the FIFO `ask`; LEASE is the file that a running `watch`
+ * Called as `sh -c SCRIPT devkit DIRECTORY LEASE RUN program…`. In DIRECTORY is the FIFO `ask`; LEASE is the file that a running `watch`
  * writes again and again ('' for none): a number that changes, the time (s since the epoch) until which it can be meant at all, and how many
  * seconds to wait at most while the number stays the same (3).
+ * RUN is what stands before the name of a program that is not built into the shell: '' finds it in the image.
  * All signals are passed on, none is taken: what is asked comes through the FIFO.
  *
  * Kubernetes reads a doubled dollar in commands as one: none is in here.
  */
 export const supervisorScript = `
-dir=$1 lease=$2 pid= ending= gated=1 listener= opening= number=0; shift 2
+dir=$1 lease=$2 run=$3 pid= ending= gated=1 listener= opening= number=0; shift 3
 finish() { for one in $listener $opening; do kill "$one" 2>/dev/null; done; exit "$1"; }
 pass() {
   # the container's own end has the pod's grace, not a restart's
-  case $1 in TERM | INT | QUIT) ending=$2; rm -f "$dir/again" ;; esac
+  case $1 in TERM | INT | QUIT) ending=$2; \${run}rm -f "$dir/again" ;; esac
   [ -z "$pid" ] || kill -s "$1" "$pid" 2>/dev/null
   [ -z "$gated" ] || [ -z "$ending" ] || finish "$ending"
 }
 trap 'pass HUP 129' HUP; trap 'pass INT 130' INT; trap 'pass QUIT 131' QUIT; trap 'pass TERM 143' TERM
 trap 'pass USR1 138' USR1; trap 'pass USR2 140' USR2; trap 'pass WINCH 156' WINCH
-rm -f "$dir/ask" "$dir/again" "$dir/open" "$dir/pid" "$dir"/started.* "$dir"/killed.*
-mkfifo -m 0666 "$dir/ask" 2>/dev/null || {
+\${run}rm -f "$dir/ask" "$dir/again" "$dir/open" "$dir/pid" "$dir"/started.* "$dir"/killed.*
+\${run}mkfifo -m 0666 "$dir/ask" 2>/dev/null || {
   echo 'devkit: no FIFO can be made here: the program runs without a supervisor' >&2
   trap - HUP INT QUIT TERM USR1 USR2 WINCH; exec "$@"
 }
 exec 3<&0 4<>"$dir/ask"
 session= reset=
-command -v setsid >/dev/null && session=setsid
+\${run}setsid \${run}true 2>/dev/null && session="\${run}setsid"
 # a shell's background programs ignore these two, which the program would inherit
-env --default-signal=INT,QUIT true 2>/dev/null && reset='env --default-signal=INT,QUIT'
-nap() { sleep "$1" 2>/dev/null || sleep 1; }
+\${run}env --default-signal=INT,QUIT \${run}true 2>/dev/null && reset="\${run}env --default-signal=INT,QUIT"
+nap() { \${run}sleep "$1" 2>/dev/null || \${run}sleep 1; }
 gone() { ! kill -0 "$1" 2>/dev/null; }
-leased() { beat= until=0 most=; read -r beat until most 2>/dev/null <"$lease" && [ "$(date +%s)" -lt "$until" ]; }
+leased() { beat= until=0 most=; read -r beat until most 2>/dev/null <"$lease" && [ "$(\${run}date +%s)" -lt "$until" ]; }
 guard() {
   before= same=0 all=0
   while leased && [ "$same" -lt $((\${most:-3} * 5)) ] && [ "$all" -lt 150 ]; do
@@ -73,7 +74,7 @@ gated=
 while :; do
   $session $reset "$@" <&3 3<&- 4<&- &
   pid=$!
-  echo "$pid" >"$dir/pid"; : >"$dir/started.$number"; rm -f "$dir/again"
+  echo "$pid" >"$dir/pid"; : >"$dir/started.$number"; \${run}rm -f "$dir/again"
   [ -z "$ending" ] || kill -s TERM "$pid" 2>/dev/null
   [ -n "$listener" ] || { listen 3<&- >/dev/null 2>&1 & listener=$!; }
   # a signal that is passed on ends the wait too; a second one tells the program's own code where the first could not
@@ -81,6 +82,6 @@ while :; do
   wait "$pid" 2>/dev/null; own=$?; [ "$own" -eq 127 ] || code=$own
   [ -z "$session" ] || clear
   [ -z "$ending" ] && [ -e "$dir/again" ] || finish "$code"
-  pid=; rm -f "$dir/started.$number" "$dir/killed.$number"; read -r number <"$dir/again"
+  pid=; \${run}rm -f "$dir/started.$number" "$dir/killed.$number"; read -r number <"$dir/again"
 done
 `.trim()

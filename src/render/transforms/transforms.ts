@@ -33,7 +33,7 @@ export interface TransformInput {
   readonly images: ReadonlyMap<string, string>
   /** Service → the workload (`Kind/name`) and container that it is. */
   readonly services: ReadonlyMap<string, ServiceTarget>
-  /** What the images of the synced services run, where they have the shell that a supervisor takes. */
+  /** What the images of the synced services run, where a shell is known that a supervisor can take. */
   readonly programs: ReadonlyMap<string, Program>
   /** Service → the directories of its container that have to be written by the container itself. */
   readonly writable: ReadonlyMap<string, readonly string[]>

@@ -64,7 +64,7 @@ async function findingsOf(object: KubeObject, state: State, answers: Partial<Kub
   }
   const parts = {
     tools: { provider: { kind: provider } },
-    host: { engine: async () => ({ capacity: async () => ({ cpus: 4, bytes: 2 ** 33 }) }) },
+    host: { engine: async () => ({ machine: async () => ({ cpus: 4, bytes: 2 ** 33, architecture: 'x86_64' }) }) },
     openKube: async () => kube,
   } as unknown as Parts
   const run = { parts, bus: new Bus(), signal: new AbortController().signal, timeoutMs: () => 0, isUp: () => undefined }

@@ -6,7 +6,7 @@ import { type Preview, preview } from '../../../src/engine/preview.ts'
 import { outlineOf } from '../../../src/engine/render.ts'
 import { podSpecOf } from '../../../src/lib/objects.ts'
 import type { Plan } from '../../../src/plan/plan.ts'
-import { commandOf, isSupervised } from '../../../src/render/transforms/supervisor.ts'
+import { commandOf, hasShellOfNode, isSupervised } from '../../../src/render/transforms/supervisor.ts'
 import { devkitIn, partsWith, planIn, writeApp } from './rig.ts'
 
 let directory: string
@@ -37,10 +37,22 @@ test('an image that the engine has is shown under its supervisor, by the name th
   // another tree, another image
   writeFileSync(join(directory, 'app/src/page.txt'), 'changed\n')
   expect(web(await rendered(plan(), true)).image).not.toBe(web(shown).image)
-  // the same as `up` does with an image without a shell
-  writeFileSync(join(directory, '.devkit/shells.json'), '{}')
+})
+
+test('an image without a shell is shown under its node’s, and whose it is is told; where there is none it runs alone', async () => {
+  project()
   const bare = await rendered(plan(), false)
-  expect({ supervised: isSupervised(web(bare)), notes: bare.notes }).toEqual({ supervised: false, notes: [] })
+  expect([isSupervised(web(bare)), hasShellOfNode(web(bare)), commandOf(web(bare))]).toEqual([
+    true,
+    true,
+    ['perl', '/app/serve.pl'],
+  ])
+  expect(bare.remarks).toEqual([expect.stringMatching(/^web: its image has no shell, so its node's/)])
+  const existing = { spec: { existing: { context: 'theirs' } }, name: 'theirs', project: 'shop', hostPorts: [] }
+  const theirs = planIn(directory, { supervise: true }, { cluster: existing })
+  const other = preview(plan(), partsWith(false, 's390x'), { signal: new AbortController().signal })
+  for (const alone of [await rendered(theirs, false), await other])
+    expect({ supervised: isSupervised(web(alone)), remarks: alone.remarks }).toEqual({ supervised: false, remarks: [] })
 })
 
 test('what production has in a namespace of its own is in the environment’s; some of it alone is not', async () => {

@@ -52,15 +52,16 @@ export function planIn(directory: string, profile: Plan['profile'] = { supervise
 }
 
 /** Parts with an engine that has every image that is asked for, with or without a shell; 'none' has no image, undefined does not answer. */
-export function partsWith(shell: boolean | 'none' | undefined): Parts {
+export function partsWith(shell: boolean | 'none' | undefined, architecture = 'x86_64'): Parts {
   const image: EngineImage = { id: 'sha256:1', layers: [], bytes: 0, entrypoint: [], cmd: ['perl', '/app/serve.pl'] }
-  const engine: Pick<Engine, 'version' | 'image' | 'imageHas'> = {
+  const engine: Pick<Engine, 'version' | 'image' | 'imageHas' | 'machine'> = {
     version: async () => {
       if (shell === undefined) throw new DevkitError('ENGINE-101', { message: 'No container engine answers.', hint: 'Start it.' })
       return '1'
     },
     image: async () => (shell === 'none' ? undefined : image),
     imageHas: async () => shell === true,
+    machine: async () => ({ cpus: 4, bytes: 2 ** 33, architecture }),
   }
   const host = { files: openFiles(), engine: async () => engine as Engine }
   const exec = async () => Promise.reject(new Error('nothing is run'))

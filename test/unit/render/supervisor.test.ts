@@ -3,9 +3,9 @@ import { applyProfile } from '../../../src/engine/render.ts'
 import type { KubeObject, PodSpec } from '../../../src/lib/objects.ts'
 import { podSpecOf } from '../../../src/lib/objects.ts'
 import type { Plan } from '../../../src/plan/plan.ts'
-import { commandOf, isGated, isSupervised, type Program } from '../../../src/render/transforms/supervisor.ts'
+import { commandOf, hasShellOfNode, isGated, isSupervised, type Program } from '../../../src/render/transforms/supervisor.ts'
 import { supervisorScript } from '../../../src/render/transforms/supervisor-script.ts'
-import { transform } from '../../../src/render/transforms/transforms.ts'
+import { type TransformInput, transform } from '../../../src/render/transforms/transforms.ts'
 import { inputFor, manifestOf } from './rig.ts'
 
 const workload = (container: object): KubeObject => ({
@@ -25,14 +25,14 @@ const workload = (container: object): KubeObject => ({
   },
 })
 
-function wrapped(container: object, { programs = new Map([['web', program]]) } = {}): PodSpec {
-  const input = inputFor({ supervise: true }, { programs })
+function wrapped(container: object, over: Partial<TransformInput> = {}): PodSpec {
+  const input = inputFor({ supervise: true }, { programs: new Map([['web', program]]), ...over })
   const [manifest] = transform([manifestOf(workload(container))], input)
   const pod = manifest && podSpecOf(manifest.object)
   if (!pod) throw new Error('no pod')
   return pod
 }
-const program: Program = { entrypoint: ['/entry', '$HOME'], cmd: ['serve', '$$1'] }
+const program: Program = { entrypoint: ['/entry', '$HOME'], cmd: ['serve', '$$1'], shell: 'image' }
 const web = (pod: PodSpec) => pod.containers[0] as NonNullable<(typeof pod.containers)[0]>
 
 test('the program of the image runs under the supervisor; other containers and init containers are left alone', () => {
@@ -50,6 +50,26 @@ test('what the manifest says goes before what the image says', () => {
   expect(commandOf(web(wrapped({ args: ['other'] })))).toEqual(['/entry', '$$HOME', 'other'])
   expect(commandOf(web(wrapped({ command: ['own'] })))).toEqual(['own'])
   expect(commandOf(web(wrapped({ command: ['own'], args: ['$(VALUE)'] })))).toEqual(['own', '$(VALUE)'])
+})
+
+test.each([
+  ['x86_64', 'ld-linux-x86-64.so.2'],
+  ['aarch64', 'ld-linux-aarch64.so.1'],
+] as const)('an image without a shell is given its node’s: %s', (architecture, loader) => {
+  const programs = new Map([['web', { ...program, shell: architecture }]])
+  const pod = wrapped({}, { programs })
+  const libraries = `/.devkit/usr/lib/${architecture}-linux-gnu`
+  const run = [`${libraries}/${loader}`, '--library-path', libraries]
+  const command = web(pod)['command'] as readonly string[]
+  expect(command.slice(0, 5)).toEqual([...run, '/.devkit/usr/bin/sh', '-c'])
+  expect(command[9]).toBe([...run, '/.devkit/usr/bin/'].join(' '))
+  expect(web(pod)['volumeMounts']).toContainEqual({ name: 'devkit-usr', mountPath: '/.devkit/usr', readOnly: true })
+  expect(pod['volumes']).toContainEqual({ name: 'devkit-usr', hostPath: { path: '/usr', type: 'Directory' } })
+  expect([isSupervised(web(pod)), isGated(web(pod)), hasShellOfNode(web(pod))]).toEqual([true, true, true])
+  expect(commandOf(web(pod))).toEqual(commandOf(web(wrapped({}))))
+  expect(hasShellOfNode(web(wrapped({})))).toBe(false)
+  // where pods have nothing of their node the program runs alone
+  expect(wrapped({}, { programs, lease: 'configmap' })).toEqual(podSpecOf(workload({})))
 })
 
 test('without a program nothing is changed', () => {

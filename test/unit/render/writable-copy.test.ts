@@ -52,7 +52,12 @@ function shown({ container, pod, into = ['/app/src'], spec = existing, profile =
     syncedInto: new Map([['web', into]]),
   }
   const plan = { namespace: 'shop', profile, cluster: { spec } } as unknown as Plan
-  const [made] = applyProfile(plan, source, new Map(), programs ?? new Map([['web', { entrypoint: [], cmd: ['serve'] }]]))
+  const [made] = applyProfile(
+    plan,
+    source,
+    new Map(),
+    programs ?? new Map([['web', { entrypoint: [], cmd: ['serve'], shell: 'image' }]]),
+  )
   const found = made && podSpecOf(made.object)
   if (!found) throw new Error('no pod')
   return found
@@ -91,7 +96,8 @@ test.each<[string, Given]>([
   ['the root can be written', { container: { securityContext: { runAsUser: 1000 } } }],
   ['the nodes can be entered', { spec: { kind: {} } }],
   ['the profile is another', { profile: {} }],
-  ['the image has no shell, or is not known', { programs: new Map() }],
+  ['the image is not known', { programs: new Map() }],
+  ['the image has no shell', { programs: new Map([['web', { entrypoint: [], cmd: ['serve'], shell: 'x86_64' }]]) }],
   ['nothing is synced', { into: [] }],
   ['it is the root itself', { into: ['/'] }],
   ['a volume is there', { container: { volumeMounts: [{ name: 'data', mountPath: '/app/' }] } }],
