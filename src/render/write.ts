@@ -1,6 +1,9 @@
 import { meaningOf } from './yaml.ts'
 
-/** An object as YAML that kubectl reads as the same object. Ends with a line break. */
+/**
+ * An object as YAML that kubectl reads as the same object. Ends with a line break. Not by the `yaml` package: it writes texts such as `yes` and
+ * `1_000` without quotes, which kubectl takes for something else, and takes as long for 1,000 objects as all the rest of `render`.
+ */
 export function yamlOf(object: object): string {
   return `${after(object, '').slice(1)}\n`
 }
