@@ -53,7 +53,7 @@ const restart = v.union([
   v.strictObject({
     process: v.strictObject({
       graceMs: described(
-        'How long the program has to end by itself after TERM, in ms, before it is killed; `process` alone gives it 150.',
+        'How long the program has to end by itself after TERM, in ms, before it is killed; `process` alone gives it 100.',
         v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(60_000)),
       ),
     }),

@@ -51,7 +51,7 @@ export interface ContainerParts {
  * How long a program has to end by itself before it is killed, in ms, where the config does not say it: an idle server takes less, or waits for
  * connections that nobody will close (docs/sync.md).
  */
-const defaultGraceMs = 150
+const defaultGraceMs = 100
 
 interface Asked {
   readonly signals: Set<string>

@@ -294,7 +294,7 @@ test('a program gets its grace, the longest that is asked for; that it was kille
   cluster.tell('Deployment', { type: 'set', object: deployment })
   cluster.tell('Pod', pod('a', supervised), { type: 'synced' })
   for (const [restart, grace] of [
-    ['process', '0.15'],
+    ['process', '0.1'],
     [{ process: { graceMs: 2000 } }, '2'],
   ] as const) {
     cluster.attach(restart)
