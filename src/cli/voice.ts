@@ -12,8 +12,10 @@ export async function openVoice(io: Io, flags: Partial<GlobalFlags>): Promise<Re
   const { verbose = false, quiet = false, output = terminal ? 'pretty' : 'plain' } = flags
   // https://no-color.org
   const colour = terminal && flags.color !== false && !io.env['NO_COLOR']
+  // a terminal that nobody gave a size, as `script` and some CI systems make them: a drawing would wrap after each letter
+  const canDraw = terminal && io.stderr.columns !== 0
   // lines of tools would only pass by in a drawing
-  if (output === 'plain' || verbose || quiet || !terminal) return plain(io.stderr, { verbose, quiet, colour })
+  if (output === 'plain' || verbose || quiet || !canDraw) return plain(io.stderr, { verbose, quiet, colour })
   const { pretty } = await import('../ui/pretty.ts')
   return pretty(io.stderr, { colour })
 }
