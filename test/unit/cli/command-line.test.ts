@@ -4,31 +4,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { run } from '../../../src/cli/run.ts'
+import { devkitOn } from '../devkit.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'devkit-cli-'))
 writeFileSync(join(scratch, 'machine.json'), '{}')
 afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 
-async function devkit(...argv: string[]) {
-  const said = { stdout: '', stderr: '' }
-  const into = (stream: keyof typeof said) => ({
-    write: (text: string): void => {
-      said[stream] += text
-    },
-  })
-  const code = await run({
-    argv,
-    env: { HOME: scratch, DEVKIT_MACHINE: join(scratch, 'machine.json') },
-    cwd: scratch,
-    pid: process.pid,
-    stdin: process.stdin,
-    stdout: into('stdout'),
-    stderr: into('stderr'),
-    signal: new AbortController().signal,
-  })
-  return { code, ...said }
-}
+const devkit = (...argv: string[]) =>
+  devkitOn({ directory: scratch, env: { DEVKIT_MACHINE: join(scratch, 'machine.json') } }, ...argv)
 
 test.each([
   [['upp'], "There is no verb 'upp'.", 'Did you mean up?'],

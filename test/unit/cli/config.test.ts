@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { Ajv } from 'ajv'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { run } from '../../../src/cli/run.ts'
+import { devkitOn } from '../devkit.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'devkit-small-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
@@ -50,22 +50,12 @@ beforeAll(() => {
   }
 })
 
-async function devkit(argv: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  const said = { stdout: '', stderr: '' }
-  const into = (stream: keyof typeof said) => ({ write: (text: string) => (said[stream] += text) })
-  const code = await run({
-    argv,
-    // no engine answers there
-    env: { HOME: directory, DEVKIT_MACHINE: join(directory, 'machine.json'), DOCKER_HOST: `unix://${directory}/none`, ...env },
-    cwd: directory,
-    pid: process.pid,
-    stdin: process.stdin,
-    stdout: into('stdout'),
-    stderr: into('stderr'),
-    signal: new AbortController().signal,
-  })
-  return { code, ...said }
-}
+const devkit = (argv: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+  // no engine answers there
+  devkitOn(
+    { directory, env: { DEVKIT_MACHINE: join(directory, 'machine.json'), DOCKER_HOST: `unix://${directory}/none`, ...env } },
+    ...argv,
+  )
 
 test('one service with one Dockerfile needs five lines: the rest is inferred, and shown', async () => {
   expect(config.trim().split('\n').length).toBeLessThanOrEqual(10)

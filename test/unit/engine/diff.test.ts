@@ -11,7 +11,7 @@ import { ApiFailure } from '../../../src/kube/kube.ts'
 import type { KubeObject } from '../../../src/lib/objects.ts'
 import type { Plan } from '../../../src/plan/plan.ts'
 import { manifestsOf } from '../../e2e/tools/app.ts'
-import { devkitIn, devkitOn, partsWith, planIn, writeApp } from './rig.ts'
+import { devkitAt, devkitIn, partsWith, planIn, writeApp } from './rig.ts'
 
 let directory: string
 beforeEach(() => {
@@ -344,9 +344,9 @@ test('a Secret without a value has the place where the config names it', async (
 test('colours on a terminal, unless they are not wanted', async () => {
   writeApp(directory)
   const terminal = { directory, isTTY: true }
-  const drawn = (await devkitOn(terminal, 'diff', 'production', 'dev')).stdout
+  const drawn = (await devkitAt(terminal, 'diff', 'production', 'dev')).stdout
   expect(drawn).toContain('\u001b[32m+ metadata.namespace: "shop"\u001b[39m  \u001b[2mdevkit: namespace')
-  expect((await devkitOn(terminal, 'diff', 'production', 'dev', '--no-color')).stdout).toBe(
+  expect((await devkitAt(terminal, 'diff', 'production', 'dev', '--no-color')).stdout).toBe(
     (await devkitIn(directory, 'diff', 'production', 'dev')).stdout,
   )
 })

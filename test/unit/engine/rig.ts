@@ -1,7 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { buildx } from '../../../src/build/buildx.ts'
-import { run } from '../../../src/cli/run.ts'
 import type { Parts } from '../../../src/engine/environment.ts'
 import { openFiles } from '../../../src/host/hash-cache.ts'
 import type { Engine, EngineImage } from '../../../src/host/host.ts'
@@ -12,6 +11,7 @@ import { dotenv } from '../../../src/secrets/dotenv.ts'
 import { environment } from '../../../src/secrets/environment.ts'
 import { generate } from '../../../src/secrets/generate.ts'
 import { app } from '../../e2e/tools/app.ts'
+import { devkitOn, type Start } from '../devkit.ts'
 
 /** Puts the small app, `shop`, into a directory. */
 export function writeApp(directory: string, container: object = {}, top: Readonly<Record<string, unknown>> = {}): void {
@@ -75,30 +75,13 @@ export function partsWith(shell: boolean | 'none' | undefined, architecture = 'x
 
 /** Runs `devkit …` in a directory, on a machine whose engine does not answer. */
 export function devkitIn(directory: string, ...argv: string[]) {
-  return devkitOn({ directory, isTTY: false }, ...argv)
+  return devkitAt({ directory }, ...argv)
 }
 
 /** The same, on a terminal or not. */
-export async function devkitOn({ directory, isTTY }: { readonly directory: string; readonly isTTY: boolean }, ...argv: string[]) {
+export function devkitAt({ directory, isTTY = false }: Omit<Start, 'env'>, ...argv: string[]) {
   const settings = join(directory, '.devkit/machine.json')
   mkdirSync(dirname(settings), { recursive: true })
   writeFileSync(settings, JSON.stringify({ engine: `unix://${join(directory, 'nobody.sock')}` }))
-  const said = { stdout: '', stderr: '' }
-  const into = (stream: keyof typeof said) => ({
-    isTTY,
-    write: (text: string): void => {
-      said[stream] += text
-    },
-  })
-  const code = await run({
-    argv,
-    env: { HOME: directory, DEVKIT_MACHINE: settings },
-    cwd: directory,
-    pid: process.pid,
-    stdin: process.stdin,
-    stdout: into('stdout'),
-    stderr: into('stderr'),
-    signal: new AbortController().signal,
-  })
-  return { code, ...said }
+  return devkitOn({ directory, isTTY, env: { DEVKIT_MACHINE: settings } }, ...argv)
 }
