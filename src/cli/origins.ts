@@ -2,7 +2,7 @@ import { relative } from 'node:path'
 import { isWritten } from '../config/overrides.ts'
 import { type Path, type Place, shownPlace } from '../config/places.ts'
 import type { ShownConfig } from '../events/config.ts'
-import { isRecord } from '../lib/merge-keys.ts'
+import { isRecord } from '../lib/record.ts'
 import { pathInConfig, saidBy, type WholeLoadedPlan } from './plan.ts'
 
 /** What is resolved, and where each value of it comes from: a place, a flag, a variable, a profile, the manifests, a default. */

@@ -1,5 +1,6 @@
 import { DevkitError } from '../lib/errors.ts'
-import { isRecord } from '../lib/merge-keys.ts'
+import type { Origins } from '../lib/origins.ts'
+import { isRecord } from '../lib/record.ts'
 import type { Profile } from './profile-schema.ts'
 import type { Config } from './schema.ts'
 
@@ -9,8 +10,6 @@ export interface ResolvedProfile {
   /** Path of a value, such as `cpuLimits` or `services.web.env.DEBUG` → the profile that said it: `dev`, or `dev (shipped)`. */
   readonly origins: Origins
 }
-
-export type Origins = Readonly<Record<string, string>>
 
 /**
  * The profile of that name with all that it extends laid under it, the last that it names on top. A profile of the config is laid over the

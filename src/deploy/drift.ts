@@ -1,7 +1,7 @@
 import type { Kube } from '../kube/kube.ts'
 import { type Difference, differences } from '../lib/difference.ts'
-import { isRecord } from '../lib/merge-keys.ts'
 import { type KubeObject, type Manifest, refOf } from '../lib/objects.ts'
+import { isRecord } from '../lib/record.ts'
 import { labelled } from './apply.ts'
 import { isImmutable, refusal } from './refusal.ts'
 

@@ -7,11 +7,11 @@ import type { Kube } from '../kube/kube.ts'
 import { mapLimited } from '../lib/async.ts'
 import { type Difference, differences } from '../lib/difference.ts'
 import { DevkitError } from '../lib/errors.ts'
-import { isRecord } from '../lib/merge-keys.ts'
 import { type KubeObject, type Manifest, nameOf } from '../lib/objects.ts'
+import { originOf } from '../lib/origins.ts'
+import { isRecord } from '../lib/record.ts'
 import { Scope } from '../lib/scope.ts'
 import type { Step } from '../lib/step.ts'
-import { profileBehind } from '../plan/make-plan.ts'
 import type { Plan } from '../plan/plan.ts'
 import { type Report, report } from '../render/transforms/report.ts'
 import { hidden, withSecrets, withSecretVersions } from '../render/transforms/secrets.ts'
@@ -66,7 +66,7 @@ async function sideOf(plan: Plan, source: Source, parts: Pick<Parts, 'tools' | '
   const { manifests, input, notes, problems } = await preview(plan, parts, step, source)
   const reports = [...report(source.manifests, input, plan.profileOrigins)]
   const secrets = Object.keys(plan.secrets).map((name): [string, string] => {
-    const profile = profileBehind(plan, `secrets.${name}`) ?? 'config'
+    const profile = originOf(plan.profileOrigins, `secrets.${name}`) ?? 'config'
     return [`/Secret/${name}`, `${profile}: secrets.${name}`]
   })
   return {

@@ -39,7 +39,7 @@ export async function renderSource(
   const { directory, namespace, profileName } = plan
   const input = { directory, namespace, kubernetes, apiVersions, invents: profileName !== 'production' }
   const rendered = (await Promise.all(plan.sources.map((source) => rendererOf(tools, source).render(source, input, step)))).flat()
-  const { isNamespaced } = capabilitiesOf(plan.kubernetes, rendered)
+  const { isNamespaced } = capabilitiesOf(kubernetes, rendered)
   const home = homeOf(rendered, namespace, (object) => !isNamespaced(object))
   checkNamespaces(rendered, namespace, home)
   const syncedInto = plan.services.map(async (service) => [service.name, await directoriesOf(plan, service, host.files)] as const)

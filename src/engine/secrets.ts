@@ -3,7 +3,7 @@ import { isForbidden } from '../deploy/refusal.ts'
 import type { Kube } from '../kube/kube.ts'
 import { DevkitError, messageOf } from '../lib/errors.ts'
 import type { KubeObject } from '../lib/objects.ts'
-import { profileBehind } from '../plan/make-plan.ts'
+import { originOf } from '../lib/origins.ts'
 import type { Plan } from '../plan/plan.ts'
 import { hidden, type SecretContent } from '../render/transforms/secrets.ts'
 import { readSecrets, type SecretValues, secretFiles, secretKeys } from '../secrets/read.ts'
@@ -17,7 +17,7 @@ export function valuesOf(
   { tools, placeOf = async (path) => path.join('.') }: Tools,
 ): Promise<readonly SecretValues[]> {
   const written = (path: readonly string[]): readonly string[] => {
-    const profile = profileBehind(plan, path.join('.'))
+    const profile = originOf(plan.profileOrigins, path.join('.'))
     return profile === undefined ? path : ['profiles', profile, ...path]
   }
   return readSecrets({ ...plan, placeOf: (path) => placeOf(written(path)) }, tools.secrets)

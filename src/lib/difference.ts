@@ -1,4 +1,5 @@
-import { isRecord, mergeKeyOf } from './merge-keys.ts'
+import { mergeKeyOf } from './merge-keys.ts'
+import { isRecord } from './record.ts'
 
 /** A field that two values do not have in common; undefined stands for a field that is not there. */
 export interface Difference {

@@ -1,3 +1,5 @@
+import { isRecord } from './record.ts'
+
 /**
  * Lists of Kubernetes' API that are merged item by item, and the field that tells items apart (`x-kubernetes-patch-merge-key`); all other
  * lists are one value. https://kubernetes.io/docs/tasks/manage-kubernetes-objects/update-api-object-kubectl-patch/
@@ -26,9 +28,4 @@ const mergeKeys: Readonly<Record<string, readonly string[]>> = {
 export function mergeKeyOf(field: string | undefined, items: readonly unknown[]): string | undefined {
   const keys = field !== undefined && Object.hasOwn(mergeKeys, field) ? mergeKeys[field] : undefined
   return keys?.find((key) => items.every((item) => isRecord(item) && item[key] !== undefined))
-}
-
-/** Whether a value is names and values. */
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,8 +1,9 @@
 import type { Config } from '../config/schema.ts'
 import { inDependencyOrder } from '../lib/graph.ts'
+import { servicesIn } from '../lib/hosts.ts'
 import { repositoryOf } from '../lib/image.ts'
-import { isRecord } from '../lib/merge-keys.ts'
 import { type Container, isWorkload, type Manifest, nameOf, placeOf, podSpecOf } from '../lib/objects.ts'
+import { isRecord } from '../lib/record.ts'
 import type { Plan, ServicePlan } from './plan.ts'
 
 /** A value of the plan that the manifests say. */
@@ -200,19 +201,12 @@ function hostsNamedBy({ object }: Manifest, index: Index, namespace: string): re
   const pod = podSpecOf(object)
   const values = [...(pod?.containers ?? []), ...(pod?.initContainers ?? [])].flatMap((container) => valuesOf(container, index))
   return values.flatMap(([name, value]) => {
-    const inText = [...value.matchAll(hostPattern)].map(
-      ({ groups = {} }) => groups['url'] ?? groups['pair'] ?? groups['svc'] ?? '',
-    )
     const alone = hostVariable.test(name) && /^[a-z][-a-z0-9.]*$/.test(value) ? [value] : []
-    return [...inText, ...alone].flatMap((host) => {
-      const [first = '', second = namespace] = host.split('.')
-      return second === namespace || second === 'svc' ? [first] : []
-    })
+    const services = [value, ...alone.map((host) => `${host}:80`)].flatMap((text) => servicesIn(text, namespace))
+    return services.flatMap(({ service, namespace: there = namespace }) => (there === namespace ? [service] : []))
   })
 }
 
-const hostPattern =
-  /(?:\/\/|@)(?<url>[a-z][-a-z0-9.]*)(?=[:/?]|$)|(?<=^|[\s,;=])(?<pair>[a-z][-a-z0-9.]*):\d{2,5}(?=$|[\s,;/])|(?<svc>[a-z][-a-z0-9]*\.[-a-z0-9]+)\.svc\b/g
 const hostVariable = /HOST|ADDR|SERVER|ENDPOINT|SERVICE|BROKER|UPSTREAM|URL/i
 
 /** Names and texts that a container gets: variables, also out of ConfigMaps, and arguments. */

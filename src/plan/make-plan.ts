@@ -1,12 +1,12 @@
 import { basename, dirname } from 'node:path'
 import type { ConfigProblem } from '../config/check.ts'
-import type { Origins } from '../config/profile.ts'
 import type { Profile } from '../config/profile-schema.ts'
 import type { Config } from '../config/schema.ts'
 import { overlaySecrets } from '../config/secrets.ts'
 import { DevkitError } from '../lib/errors.ts'
 import { inDependencyOrder } from '../lib/graph.ts'
 import { nearest } from '../lib/nearest.ts'
+import { type Origins, originOf } from '../lib/origins.ts'
 import type { Plan, ServicePlan } from './plan.ts'
 
 export interface PlanInput {
@@ -78,18 +78,13 @@ export function selectServices(plan: Plan, asked: readonly string[]): Plan {
   return { ...plan, services: plan.services.filter(({ name }) => wanted.has(name)) }
 }
 
-/** The profile that said a value, or something in it. */
-export function profileBehind({ profileOrigins }: Plan, path: string): string | undefined {
-  return Object.entries(profileOrigins).find(([one]) => one === path || one.startsWith(`${path}.`))?.[1]
-}
-
 /** What in the config names no service of the plan, or leaves one without an image to build. */
 export function checkServices(plan: Plan): readonly ConfigProblem[] {
   const isKnown = (name: string): boolean => plan.services.some((service) => service.name === name)
   const overlaid = Object.keys(plan.profile.services ?? {}).filter((name) => !isKnown(name))
   return [
     ...overlaid.map((name): ConfigProblem => {
-      const profile = profileBehind(plan, `services.${name}`) ?? plan.profileName
+      const profile = originOf(plan.profileOrigins, `services.${name}`) ?? plan.profileName
       const path = ['profiles', profile, 'services', name]
       return { code: 'PLAN-101', path, at: 'key', ...unknownService(name, plan) }
     }),

@@ -1,8 +1,8 @@
-import type { Origins } from '../config/profile.ts'
 import type { Profile } from '../config/profile-schema.ts'
 import type { BuildSpec, ClusterSpec, PortSpec, SyncRule } from '../config/schema.ts'
 import type { Secrets } from '../config/secrets.ts'
 import type { Source } from '../config/sources.ts'
+import type { Origins } from '../lib/origins.ts'
 
 /** All decided, nothing done; plain JSON. */
 export interface Plan {

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, realpath, rm, stat, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import type { KustomizeSource } from '../config/sources.ts'
+import { remembering } from '../lib/async.ts'
 import type { KubeObject, Manifest, Origin } from '../lib/objects.ts'
 import { nowhere } from './manifests.ts'
 import { type PrintParts, printing } from './printed.ts'
@@ -99,12 +100,7 @@ function innermost(said: string): string {
 
 /** Each object with the place that its annotation names, and without the annotation. */
 async function withOrigins(manifests: readonly Manifest[], { wrapper, directory, keep }: Origins): Promise<readonly Manifest[]> {
-  const read = new Map<string, Promise<ReadManifests>>()
-  const readOnce = (file: string): Promise<ReadManifests> => {
-    const found = read.get(file) ?? readFile(file).then((bytes) => readManifests(bytes, relative(directory, file)))
-    read.set(file, found)
-    return found
-  }
+  const readOnce = remembering(async (file) => readManifests(await readFile(file), relative(directory, file)))
   return Promise.all(
     manifests.map(async ({ object, origin }) => {
       const said = object.metadata.annotations?.[originAnnotation] ?? ''

@@ -3,7 +3,7 @@ import type { Step } from '../lib/step.ts'
 
 /** Turns one sort of source into manifests. */
 export interface Renderer<Source> {
-  /** @throws RENDER-101 … RENDER-108: the manifests, or the program that makes them, are wrong */
+  /** @throws RENDER-101 … RENDER-107: the manifests, or the program that makes them, are wrong */
   render(source: Source, input: RenderInput, step: Pick<Step, 'signal'>): Promise<readonly Manifest[]>
   /** Everything that a render reads below the project or beside it: a change of it renders again. */
   inputs(source: Source, directory: string): Promise<readonly Input[]>

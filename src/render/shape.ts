@@ -1,5 +1,5 @@
-import { isRecord } from '../lib/merge-keys.ts'
 import type { KubeObject } from '../lib/objects.ts'
+import { isRecord } from '../lib/record.ts'
 import { groupOf } from '../lib/select.ts'
 
 /** Text, a list of something, or names with something each; a name with `!` has to be there. */

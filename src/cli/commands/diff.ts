@@ -4,7 +4,7 @@ import { type Budget, beyond, budgetOf, valueText } from '../../engine/budget.ts
 import { diffLive, diffProfiles } from '../../engine/diff.ts'
 import type { Diff, FieldDiff, ObjectDiff } from '../../events/diff.ts'
 import { DevkitError, messageOf } from '../../lib/errors.ts'
-import { isRecord } from '../../lib/merge-keys.ts'
+import { isRecord } from '../../lib/record.ts'
 import { type Paint, paint } from '../../ui/paint.ts'
 import { directoryOf, type GlobalFlags, type Io, isJson, writing } from '../io.ts'
 import { openParts } from '../parts.ts'

@@ -1,4 +1,5 @@
 import { nameOf } from '../../lib/objects.ts'
+import { amountOf } from '../quantity.ts'
 import type { Field } from './field.ts'
 import type { Finding } from './finding.ts'
 import type { Capacity, Pods, Stack } from './stack.ts'
@@ -44,31 +45,12 @@ function requestOf(spec: Pods['spec']): Capacity {
 /** A limit without a request is a request too. */
 function requestOfContainer(container: Field): Capacity {
   const amount = (name: string): number =>
-    quantity(container.get('resources', 'requests', name).value ?? container.get('resources', 'limits', name).value)
+    amountOf(String(container.get('resources', 'requests', name).value ?? container.get('resources', 'limits', name).value)) ?? 0
   return { cpus: amount('cpu'), bytes: amount('memory') }
 }
 
 function times({ cpus, bytes }: Capacity, count: number): Capacity {
   return { cpus: cpus * count, bytes: bytes * count }
-}
-
-const factors: Readonly<Record<string, number>> = {
-  m: 1e-3,
-  '': 1,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: GiB,
-  Ti: 2 ** 40,
-}
-
-/** A quantity as a number; 0 where it is none. @see https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/ */
-export function quantity(value: unknown): number {
-  const [, digits, unit = ''] = /^([0-9.]+(?:[eE][+-]?\d+)?)([a-zA-Z]*)$/.exec(String(value)) ?? []
-  return Number(digits ?? 0) * (factors[unit] ?? 0) || 0
 }
 
 function cpus(amount: number): string {

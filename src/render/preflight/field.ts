@@ -1,4 +1,5 @@
 import type { Manifest, Origin } from '../../lib/objects.ts'
+import { isRecord } from '../../lib/record.ts'
 
 type Key = string | number
 
@@ -24,7 +25,7 @@ export class Field {
 
   get(...keys: readonly string[]): Field {
     return keys.reduce<Field>(
-      (at, key) => at.#at(key, isMap(at.value) && Object.hasOwn(at.value, key) ? at.value[key] : undefined),
+      (at, key) => at.#at(key, isRecord(at.value) && Object.hasOwn(at.value, key) ? at.value[key] : undefined),
       this,
     )
   }
@@ -41,7 +42,7 @@ export class Field {
 
   /** The values of a map by their names. */
   get entries(): readonly (readonly [string, Field])[] {
-    return isMap(this.value) ? Object.keys(this.value).map((key) => [key, this.get(key)]) : []
+    return isRecord(this.value) ? Object.keys(this.value).map((key) => [key, this.get(key)]) : []
   }
 
   /** The value when it is some text. */
@@ -53,10 +54,6 @@ export class Field {
   get labels(): Readonly<Record<string, string>> {
     return Object.fromEntries(this.entries.flatMap(([key, { value }]) => (typeof value === 'string' ? [[key, value]] : [])))
   }
-}
-
-function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** Where fields are written, in sources that a profile may have gone over since: `k8s/web.yaml:12`. */
@@ -92,5 +89,5 @@ function pathInSource(path: readonly Key[], object: unknown, source: unknown): r
 }
 
 function nameIn(item: unknown): unknown {
-  return isMap(item) ? item['name'] : undefined
+  return isRecord(item) ? item['name'] : undefined
 }

@@ -1,3 +1,4 @@
+import { servicesIn } from '../../lib/hosts.ts'
 import { nearest } from '../../lib/nearest.ts'
 import { nameOf } from '../../lib/objects.ts'
 import { Field } from './field.ts'
@@ -57,7 +58,7 @@ function* hostsIn(stack: Stack): Iterable<Host> {
     const aliases = spec.get('hostAliases').items.flatMap((alias) => alias.get('hostnames').items.map(({ value }) => value))
     for (const container of containers)
       for (const { text = '', ...from } of textsOf(stack, container))
-        for (const host of servicesIn(text)) if (!aliases.includes(host.service)) yield { ...host, ...from }
+        for (const host of servicesIn(text, stack.namespace)) if (!aliases.includes(host.service)) yield { ...host, ...from }
   }
 }
 
@@ -90,21 +91,4 @@ function* variablesOf(stack: Stack, container: Field): Iterable<readonly [string
     yield [name, dataOf('ConfigMap', map.get('name')).get(map.get('key').text ?? '')]
     yield [name, dataOf('Secret', secret.get('name')).get(secret.get('key').text ?? '')]
   }
-}
-
-const label = '[a-z](?:[a-z0-9-]*[a-z0-9])?'
-const inUrl = new RegExp(`^[a-z][a-z0-9+.:-]*://(?:[^/@\\s]*@)?(${label}(?:\\.${label})*)(?::\\d+)?(?:[/?#]|$)`)
-// a number of one or two digits is more likely the tag of an image
-const withPort = new RegExp(`^(${label}(?:\\.${label})*):(?:80|\\d{3,5})$`)
-const inCluster = new RegExp(`^(${label})\\.(${label})\\.svc(?:\\.cluster\\.local)?$`)
-
-/** Services that a value names: as the host of a URL, as `HOST:PORT`, as `NAME.NAMESPACE.svc`. What has other dots in it is not of the cluster. */
-export function servicesIn(value: string): readonly { readonly service: string; readonly namespace?: string | undefined }[] {
-  return value.split(/[,\s]+/).flatMap((part) => {
-    const host = inUrl.exec(part)?.[1] ?? withPort.exec(part)?.[1] ?? (inCluster.test(part) ? part : undefined)
-    if (host === undefined || host === 'localhost') return []
-    const [, service, namespace] = inCluster.exec(host) ?? []
-    if (service !== undefined) return [{ service, namespace }]
-    return host.includes('.') ? [] : [{ service: host }]
-  })
 }

@@ -1,7 +1,7 @@
 import type { Patch, Profile } from '../../config/profile-schema.ts'
 import { DevkitError, messageOf } from '../../lib/errors.ts'
-import { isRecord } from '../../lib/merge-keys.ts'
 import { type KubeObject, nameOf } from '../../lib/objects.ts'
+import { isRecord } from '../../lib/record.ts'
 import { selects } from '../../lib/select.ts'
 import { misfitOf } from '../shape.ts'
 import { patched } from './json-patch.ts'

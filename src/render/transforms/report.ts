@@ -1,6 +1,6 @@
-import type { Origins } from '../../config/profile.ts'
 import { type Difference, differences } from '../../lib/difference.ts'
 import { type Manifest, nameOf } from '../../lib/objects.ts'
+import { type Origins, originOf } from '../../lib/origins.ts'
 import { LeftOut, type Rule } from './rule.ts'
 import { follow, rulesOf, type TransformInput } from './transforms.ts'
 
@@ -65,7 +65,7 @@ export function profiled(manifests: readonly Manifest[], input: TransformInput, 
     return changed instanceof LeftOut ? [] : [{ object: changed, origin }]
   })
   const idle = rules.filter(
-    (rule) => !acted.has(rule) && aimed.test(rule.path) && !originOf(rule.path, origins).endsWith(' (shipped)'),
+    (rule) => !acted.has(rule) && aimed.test(rule.path) && !originOf(origins, rule.path)?.endsWith(' (shipped)'),
   )
   const remarks = [
     ...[...left].map(([why, names]) => `${names.join(', ')} left out: ${why}`),
@@ -75,9 +75,5 @@ export function profiled(manifests: readonly Manifest[], input: TransformInput, 
 }
 
 function nameOfRule({ by, path }: Rule, origins: Origins): string {
-  return by === 'devkit' ? `devkit: ${path}` : `${originOf(path, origins)}: ${path}`
-}
-
-function originOf(path: string, origins: Origins): string {
-  return origins[path] ?? Object.entries(origins).find(([below]) => below.startsWith(`${path}.`))?.[1] ?? 'profile'
+  return by === 'devkit' ? `devkit: ${path}` : `${originOf(origins, path) ?? 'profile'}: ${path}`
 }

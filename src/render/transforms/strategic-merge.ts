@@ -1,4 +1,5 @@
-import { isRecord, mergeKeyOf } from '../../lib/merge-keys.ts'
+import { mergeKeyOf } from '../../lib/merge-keys.ts'
+import { isRecord } from '../../lib/record.ts'
 
 /**
  * A value with a part laid over it, as the API's strategic merge patch does: names one by one, lists item by item where the API can tell

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest'
+import { servicesIn } from '../../../src/lib/hosts.ts'
 import type { Manifest } from '../../../src/lib/objects.ts'
 import { capabilitiesOf } from '../../../src/render/capabilities.ts'
-import { quantity, tooMuch } from '../../../src/render/preflight/capacity.ts'
+import { tooMuch } from '../../../src/render/preflight/capacity.ts'
 import { failureOf } from '../../../src/render/preflight/finding.ts'
-import { servicesIn } from '../../../src/render/preflight/hosts.ts'
 import { preflight } from '../../../src/render/preflight/preflight.ts'
 import { type PreflightInput, stackOf } from '../../../src/render/preflight/stack.ts'
+import { amountOf } from '../../../src/render/quantity.ts'
 import { manifestsOf, readManifests } from '../../../src/render/read.ts'
 import { serviceTargets } from '../../../src/render/references.ts'
 
@@ -675,8 +676,17 @@ test('all pods together are held against the node', async () => {
   expect(tooMuch(stack, { cpus: 5, bytes: 2 ** 31 })).toMatchObject([
     { message: expect.stringContaining('2.3 GiB, the node has 2.0 GiB') },
   ])
-  expect(['250m', '2', 0.5, '128Mi', '1e3', '1.5Gi', 'much', undefined].map(quantity)).toEqual([
-    0.25, 2, 0.5, 134_217_728, 1000, 1_610_612_736, 0, 0,
+})
+
+test('quantities are read in base units', () => {
+  expect(['250m', '2', 0.5, '128Mi', '1e3', '1.5Gi', 'much'].map(amountOf)).toEqual([
+    0.25,
+    2,
+    0.5,
+    134_217_728,
+    1000,
+    1_610_612_736,
+    undefined,
   ])
 })
 
