@@ -22,6 +22,7 @@ export default defineConfig({
         test: {
           name: 'contract',
           include: ['test/contract/**/*.test.ts'],
+          globalSetup: ['test/contract/global-setup.ts'],
           fileParallelism: false,
           testTimeout: 130_000,
           hookTimeout: 1_800_000,

@@ -6,8 +6,7 @@ import { type Inferred, infer } from '../plan/infer.ts'
 import type { Plan } from '../plan/plan.ts'
 import { servicePort, serviceTargets } from '../render/references.ts'
 import type { Parts } from './environment.ts'
-import { applyProfile, renderSource, type Source } from './render.ts'
-import { targetOf } from './up.ts'
+import { applyProfile, renderSource, type Source, targetOf } from './render.ts'
 
 /** A plan with what the manifests say. */
 export interface WholePlan {

@@ -1,7 +1,8 @@
 import type { Scope } from '../lib/scope.ts'
 import { LogFollower } from '../logs/follow.ts'
+import { targetOf } from './render.ts'
 import type { Run } from './step.ts'
-import { type Running, targetOf } from './up.ts'
+import type { Running } from './up.ts'
 
 /** Tells what the services' containers write from now on until `scope` closes. Call the result with every new state of the environment. */
 export function tellLogs({ bus }: Run, scope: Scope): (running: Running) => void {

@@ -10,9 +10,9 @@ import { type TransformInput, transform } from '../render/transforms/transforms.
 import type { Parts } from './environment.ts'
 import { problemsOffline } from './preflight.ts'
 import { programsOf, shellRemarks } from './programs.ts'
-import { outlineOf, renderSource, type Source, transformInput } from './render.ts'
+import { outlineOf, renderSource, type Source, targetOf, transformInput } from './render.ts'
 import { shownSecrets } from './secrets.ts'
-import { buildRequest, builtServices, targetOf } from './up.ts'
+import { buildRequest, builtServices } from './up.ts'
 
 /** The manifests as `up` would apply them, as far as it can be told. */
 export interface Preview {

@@ -137,3 +137,10 @@ function forbidsHostPath(namespace: string, manifests: readonly Manifest[]): boo
       ['baseline', 'restricted'].includes(metadata.labels?.['pod-security.kubernetes.io/enforce'] ?? ''),
   )
 }
+
+/** The container that a service runs in. */
+export function targetOf({ targets }: Source, { name }: ServicePlan) {
+  const target = targets.get(name)
+  if (!target) throw new Error(`no workload was found for ${name}`)
+  return target
+}

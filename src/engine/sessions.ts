@@ -18,10 +18,10 @@ import { ContainerSession } from './container-session.ts'
 import type { EngineRun } from './environment.ts'
 import { ImageHeld, imageContents, mappingsOf, mountsOf, runningId, withoutVolumes } from './held.ts'
 import { holdLease, inConfigMap, onNode } from './lease.ts'
-import { leasePlace } from './render.ts'
+import { leasePlace, targetOf } from './render.ts'
 import { problemEvent } from './step.ts'
 import { Streams } from './streams.ts'
-import { type Running, targetOf } from './up.ts'
+import type { Running } from './up.ts'
 
 /** What sessions cannot do themselves. */
 export interface Help {

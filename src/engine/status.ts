@@ -13,9 +13,8 @@ import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { providerOf, transportOf } from '../toolbox.ts'
 import { checkHolder, type EngineRun } from './environment.ts'
 import { staleContainers } from './held.ts'
-import { outlineOf, renderSource, type Source } from './render.ts'
+import { outlineOf, renderSource, type Source, targetOf } from './render.ts'
 import { problemEvent } from './step.ts'
-import { targetOf } from './up.ts'
 import { boundVolumes } from './volumes.ts'
 
 /** How long a look may wait for the API server, in ms. */

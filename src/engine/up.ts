@@ -2,14 +2,8 @@ import { join } from 'node:path'
 import type { BuildRequest, Image } from '../build/builder.ts'
 import type { Cluster, EnsuredCluster } from '../cluster/provider.ts'
 import type { ClusterSpec, ExistingSpec } from '../config/schema.ts'
-import { applyManifest, checkManifests, ownLabels } from '../deploy/apply.ts'
-import { prune, recordInventory } from '../deploy/inventory.ts'
 import { Live } from '../deploy/live.ts'
-import { inWaves } from '../deploy/order.ts'
-import { untilReady } from '../deploy/readiness.ts'
-import { isForbidden } from '../deploy/refusal.ts'
 import { untilLooked } from '../deploy/restarted.ts'
-import type { Outcome } from '../events/event.ts'
 import { choosePorts, mappedService, mappingFor, type PortBook, portBookFile } from '../forward/mapped.ts'
 import { untilReachable } from '../forward/reachable.ts'
 import { inRegistry } from '../images/push.ts'
@@ -17,18 +11,19 @@ import type { Kube } from '../kube/kube.ts'
 import { abortable, mapLimited } from '../lib/async.ts'
 import { DevkitError, messageOf } from '../lib/errors.ts'
 import { repositoryOf } from '../lib/image.ts'
-import { isLabelled, isWorkload, type KubeObject, type Manifest, nameOf, type ObjectRef, refOf } from '../lib/objects.ts'
+import type { Manifest } from '../lib/objects.ts'
 import type { Scope } from '../lib/scope.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { servicePort } from '../render/references.ts'
-import { withSecrets, withSecretVersions } from '../render/transforms/secrets.ts'
+import { withSecrets } from '../render/transforms/secrets.ts'
 import { providerOf } from '../toolbox.ts'
+import { deploy } from './deploy.ts'
 import { aloneWithCluster, type EngineRun, heldBy, holdEnvironment, type Parts, releaseEnvironment } from './environment.ts'
 import { MissingSources } from './missing.ts'
 import { FindingsBook, findingsBefore, findingsOfVersion } from './preflight.ts'
 import { programsOf, shellRemarks } from './programs.ts'
-import { applyProfile, outlineOf, renderSource, type Source } from './render.ts'
-import { contentsOf, isOwnSecret, valuesOf } from './secrets.ts'
+import { applyProfile, outlineOf, renderSource, type Source, targetOf } from './render.ts'
+import { contentsOf, valuesOf } from './secrets.ts'
 import { runStep } from './step.ts'
 
 /** How long an API server may take that begins on a busy machine, in ms. */
@@ -405,142 +400,4 @@ class Deliveries {
 
 function references(images: ReadonlyMap<string, Image>): ReadonlyMap<string, string> {
   return new Map([...images].map(([repository, { reference }]) => [repository, reference]))
-}
-
-interface Deployment {
-  readonly plan: Plan
-  readonly source: Source
-  readonly kube: Kube
-  readonly live: Live
-  readonly manifests: readonly Manifest[]
-  readonly synced?: UpOptions['synced']
-}
-
-/** Applies everything in its order and waits until it is ready. What a service's workload depends on is ready before it is applied. */
-export async function deploy(
-  { plan, source, kube, live, manifests, synced }: Deployment,
-  run: EngineRun,
-): Promise<readonly Outcome[]> {
-  const labels = ownLabels(plan.project, plan.env)
-  const outcomes: Outcome[] = []
-  const versions = new Map<string, string>()
-  const apply = async (manifest: Manifest): Promise<KubeObject> => {
-    const { object } = manifest
-    const { outcome, object: applied, putRight } = await applyManifest(kube, manifest, labels, run.signal)
-    outcomes.push(outcome)
-    if (isOwnSecret(object, plan)) versions.set(object.metadata.name, applied.metadata.resourceVersion ?? '')
-    for (const { field, manager } of putRight)
-      run.bus.emit({
-        type: 'step.output',
-        step: 'apply',
-        stream: 'stderr',
-        line: `${nameOf(object)}: ${field}, changed by ${manager}, is what the manifest says again`,
-      })
-    run.bus.emit({ type: 'object', kind: object.kind, name: object.metadata.name, namespace: object.metadata.namespace, outcome })
-    return applied
-  }
-  const workloads = manifests.filter(({ object }) => isWorkload(object))
-  const rest = manifests.filter(({ object }) => object.kind !== 'Namespace')
-  let left: readonly ObjectRef[] = []
-  await runStep(
-    run,
-    'apply',
-    async () => {
-      const own: Manifest = {
-        object: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: plan.namespace } },
-        origin: { file: plan.configFile, line: 1 },
-      }
-      const named = manifests.some(({ object }) => object.kind === 'Namespace' && object.metadata.name === plan.namespace)
-      // every refusal before the first write
-      await checkManifests(kube, manifests, { labels, namespace: plan.namespace }, run.signal)
-      // a namespace that somebody else made is used as it is, and stays
-      const used = named || (await isSomebodyElses(kube, refOf(own.object), labels, run.signal))
-      for (const namespace of [...manifests.filter(({ object }) => object.kind === 'Namespace'), ...(used ? [] : [own])])
-        await apply(namespace)
-      left = await recordInventory(kube, plan, rest, run.signal)
-      for (const wave of inWaves(rest.filter((manifest) => !workloads.includes(manifest)))) await mapLimited(wave, 8, apply)
-    },
-    () => (outcomes.every((each) => each === 'unchanged') ? 'unchanged' : 'configured'),
-  )
-  const marked = workloads.map(({ object, origin }) => ({ object: withSecretVersions(object, versions), origin }))
-  await deployWorkloads({ plan, source, kube, live, workloads: marked, apply, synced }, run)
-  // what left the manifests goes when what takes its place is ready
-  for (const { ref, outcome } of await prune(kube, plan, { manifests: rest, left }, run.signal)) {
-    if (outcome === 'pruned') outcomes.push(outcome)
-    run.bus.emit({ type: 'object', kind: ref.kind, name: ref.name, namespace: ref.namespace, outcome })
-  }
-  return outcomes
-}
-
-async function isSomebodyElses(
-  kube: Kube,
-  ref: ObjectRef,
-  labels: Readonly<Record<string, string>>,
-  signal: AbortSignal,
-): Promise<boolean> {
-  try {
-    const found = await kube.get(ref, signal)
-    return found !== undefined && !isLabelled(found, labels)
-  } catch (thrown) {
-    // who may not even look at it has not made it
-    if (isForbidden(thrown)) return true
-    throw thrown
-  }
-}
-
-interface WorkloadDeployment extends Omit<Deployment, 'manifests'> {
-  readonly workloads: readonly Manifest[]
-  readonly apply: (manifest: Manifest) => Promise<KubeObject>
-}
-
-async function deployWorkloads(
-  { plan, source, kube, live, workloads, apply, synced }: WorkloadDeployment,
-  run: EngineRun,
-): Promise<void> {
-  const serviceOf = new Map(plan.services.map((service) => [targetOf(source, service).workload, service]))
-  const ready = new Map<string, Promise<void>>()
-  // in dependency order: what a service waits for has begun before it
-  const ordered = workloads.toSorted(
-    (a, b) => rank(plan, serviceOf.get(nameOf(a.object))) - rank(plan, serviceOf.get(nameOf(b.object))),
-  )
-  const failed = new AbortController()
-  const signal = AbortSignal.any([run.signal, failed.signal])
-  const all = ordered.map((manifest) => {
-    const workload = nameOf(manifest.object)
-    const service = serviceOf.get(workload)
-    const work = async (): Promise<void> => {
-      await Promise.all((service?.dependsOn ?? []).map((name) => ready.get(name)))
-      signal.throwIfAborted()
-      const applied = await apply(manifest)
-      const began = performance.now()
-      const namespace = manifest.object.metadata.namespace ?? plan.namespace
-      await runStep({ ...run, signal }, `ready/${service?.name ?? manifest.object.metadata.name}`, (step) =>
-        untilReady(kube, live, { workload, applied, namespace, service: service?.name, timeoutMs: run.timeoutMs() }, step),
-      )
-      if (service) await synced?.(service.name)
-      if (service)
-        run.bus.emit({ type: 'service.ready', service: service.name, workload, ms: Math.round(performance.now() - began) })
-    }
-    const working = work().catch((thrown: unknown) => {
-      failed.abort(thrown)
-      throw thrown
-    })
-    if (service) ready.set(service.name, working)
-    return working
-  })
-  const settled = await Promise.allSettled(all)
-  run.signal.throwIfAborted()
-  if (failed.signal.aborted) throw failed.signal.reason
-  const rejected = settled.find((one) => one.status === 'rejected')
-  if (rejected) throw rejected.reason
-}
-
-function rank(plan: Plan, service: ServicePlan | undefined): number {
-  return service ? plan.services.indexOf(service) : plan.services.length
-}
-
-export function targetOf({ targets }: Source, { name }: ServicePlan) {
-  const target = targets.get(name)
-  if (!target) throw new Error(`no workload was found for ${name}`)
-  return target
 }

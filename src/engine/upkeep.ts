@@ -13,9 +13,9 @@ import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { neverSynced } from '../sync/mapping.ts'
 import type { EngineRun } from './environment.ts'
 import { FindingsBook } from './preflight.ts'
-import type { Source } from './render.ts'
+import { type Source, targetOf } from './render.ts'
 import { problemEvent, runStep } from './step.ts'
-import { buildImage, imageFile, type Running, runningRepository, targetOf, up } from './up.ts'
+import { buildImage, imageFile, type Running, runningRepository, up } from './up.ts'
 
 /** What time may mend: tried again without a save. */
 const passing = ['ENGINE-101', 'ENGINE-103', 'CLUSTER-104', 'APPLY-104', 'IMAGE-101', 'PORT-101']

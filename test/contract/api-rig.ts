@@ -1,0 +1,79 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { openKube } from '../../src/kube/client.ts'
+import type { Kube } from '../../src/kube/kube.ts'
+import { labUp } from '../lab/lab.ts'
+import { nodeImage } from '../lab/recipe.ts'
+import type { MachineSettings } from '../lab/settings.ts'
+
+/** The API of a real cluster that all files of this layer share: each works in namespaces of its own. */
+export interface ApiRig extends AsyncDisposable {
+  readonly kube: Kube
+  readonly kubeconfig: string
+  /** Address of the API server, for what stands between it and devkit. */
+  readonly server: string
+  readonly signal: AbortSignal
+  readonly scratch: string
+  /** Makes a namespace that goes with the rig; `name` begins with `t-`. */
+  namespace(name: string): string
+  /** Another program at the same API. */
+  kubectl(args: readonly string[], input?: string): string
+}
+
+const cluster = 't-api'
+
+/** Opens the shared cluster, making it when it is not there; `removeApiCluster` takes it away after the layer. */
+export async function openApiRig(): Promise<ApiRig> {
+  const abort = new AbortController()
+  const settings = await labUp({ say: (line) => void process.stderr.write(`${line}\n`), signal: abort.signal })
+  const scratch = mkdtempSync(join(tmpdir(), 't-api-'))
+  const kubeconfig = join(scratch, 'kubeconfig')
+  if (!isThere(settings))
+    kind(settings, ['create', 'cluster', '--name', cluster, '--image', nodeImage, '--kubeconfig', kubeconfig])
+  writeFileSync(kubeconfig, kind(settings, ['get', 'kubeconfig', '--name', cluster]), { mode: 0o600 })
+  const kube = await openKube(kubeconfig)
+  await kube.untilReady(60_000, abort.signal)
+  const kubectl: ApiRig['kubectl'] = (args, input = '') =>
+    run(settings, settings.tools.kubectl, ['--kubeconfig', kubeconfig, ...args], input)
+  const made: string[] = []
+  return {
+    kube,
+    kubeconfig,
+    server: kubectl(['config', 'view', '--minify', '--output=jsonpath={.clusters[0].cluster.server}']),
+    signal: abort.signal,
+    scratch,
+    namespace(name) {
+      kubectl(['create', 'namespace', name])
+      made.push(name)
+      return name
+    },
+    kubectl,
+    async [Symbol.asyncDispose]() {
+      abort.abort()
+      await kube[Symbol.asyncDispose]()
+      if (made.length > 0) kubectl(['delete', 'namespace', '--ignore-not-found', '--wait=false', ...made])
+      rmSync(scratch, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Takes the shared cluster away; there may be none. */
+export async function removeApiCluster(): Promise<void> {
+  const settings = await labUp({ say: () => undefined, signal: new AbortController().signal })
+  if (isThere(settings)) kind(settings, ['delete', 'cluster', '--name', cluster])
+}
+
+function isThere(settings: MachineSettings): boolean {
+  return kind(settings, ['get', 'clusters']).split('\n').includes(cluster)
+}
+
+function kind(settings: MachineSettings, args: readonly string[]): string {
+  return run(settings, settings.tools.kind, args)
+}
+
+function run(settings: MachineSettings, file: string, args: readonly string[], input = ''): string {
+  const env = { ...process.env, DOCKER_HOST: settings.engine, PATH: `${dirname(settings.tools.docker)}:${process.env['PATH']}` }
+  return execFileSync(file, args, { encoding: 'utf8', env, input, stdio: ['pipe', 'pipe', 'pipe'], timeout: 240_000 })
+}
