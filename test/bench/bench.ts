@@ -1,11 +1,12 @@
 /**
- * `npm run bench -- start|config|up|sync [--n 50] [--rows save,torn] [--files 20000] [--files 20000] [--transport node|exec]`: a table on stderr, JSON on stdout and in
+ * `npm run bench -- start|config|up|deploy|sync [--n 50] [--rows save,torn] [--files 20000] [--transport node|exec]`: a table on stderr, JSON on stdout and in
  * `.devkit/bench/`. Runs the packed program, as a user installs it, on the lab. Exits 1 when the two sides of a sync differ at the end.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { config } from './config.ts'
+import { deploy } from './deploy.ts'
 import { type Figure, figureOf, machine, type Row, table } from './figures.ts'
 import { openStand, type Stand, say } from './stand.ts'
 import { start } from './start.ts'
@@ -19,7 +20,7 @@ interface Outcome {
   readonly wrong?: readonly string[]
 }
 
-const usage = `npm run bench -- start|config|up|sync [--n 50] [--rows ${syncRows.join(',')}] [--files 20000] [--transport node|exec]`
+const usage = `npm run bench -- start|config|up|deploy|sync [--n 50] [--rows ${syncRows.join(',')}] [--files 20000] [--transport node|exec]`
 const { values, positionals } = (() => {
   try {
     return parseArgs({
@@ -59,6 +60,7 @@ const benches: Readonly<Record<string, (signal: AbortSignal) => Promise<Outcome>
   start: async (signal) => ({ rows: await start(n ?? 30, signal) }),
   config: async (signal) => ({ rows: await config(n ?? 30, signal) }),
   up: (signal) => onStand(async (stand) => ({ rows: await up(stand, n ?? 2) }), signal),
+  deploy: (signal) => onStand((stand) => deploy(stand, n ?? 50), signal),
   sync: (signal) => onStand((stand) => sync(stand, options), signal),
 }
 const bench = benches[name] ?? fail(`There is no benchmark '${name}'.`)

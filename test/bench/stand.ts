@@ -23,8 +23,8 @@ export interface Stand extends AsyncDisposable {
   readonly signal: AbortSignal
   /** A copy of the flagship in a directory of its own; `more`: so many files more in what is synced. */
   copyFlagship(name: string, more: number): string
-  /** Writes the project's config: the flagship's, changed. */
-  writeConfig(directory: string, change: (config: Mutable<UserConfig>) => void): void
+  /** Writes the project's config: the flagship's, changed, or what `change` gives in its place. */
+  writeConfig(directory: string, change: (config: Mutable<UserConfig>) => UserConfig | undefined): void
   start(directory: string, ...args: readonly string[]): Run
   /** Runs a verb to its end. @throws when it does not end with 0 */
   end(directory: string, ...args: readonly string[]): Promise<readonly AnyEvent[]>
@@ -103,8 +103,8 @@ export async function openStand(signal: AbortSignal): Promise<Stand> {
       return directory
     },
     writeConfig: (directory, change) => {
-      const config = JSON.parse(JSON.stringify(flagship).replaceAll(flagshipImages, benchImages)) as Mutable<UserConfig>
-      change(config)
+      const flagships = JSON.parse(JSON.stringify(flagship).replaceAll(flagshipImages, benchImages)) as Mutable<UserConfig>
+      const config = change(flagships) ?? flagships
       projects.add(config.project)
       writeFileSync(join(directory, 'devkit.config.json'), `${JSON.stringify(config, undefined, 2)}\n`)
     },
