@@ -5,10 +5,10 @@ import { dirname, join } from 'node:path'
 import { openKube } from '../../src/kube/client.ts'
 import type { Kube } from '../../src/kube/kube.ts'
 import { labUp } from '../lab/lab.ts'
-import { nodeImage } from '../lab/recipe.ts'
+import { baseImage, nodeImage } from '../lab/recipe.ts'
 import type { MachineSettings } from '../lab/settings.ts'
 
-/** The API of a real cluster that all files of this layer share: each works in namespaces of its own. */
+/** The API of a real cluster that all files of this layer share: each works in namespaces of its own. Pods there run `baseImage`. */
 export interface ApiRig extends AsyncDisposable {
   readonly kube: Kube
   readonly kubeconfig: string
@@ -30,8 +30,12 @@ export async function openApiRig(): Promise<ApiRig> {
   const settings = await labUp({ say: (line) => void process.stderr.write(`${line}\n`), signal: abort.signal })
   const scratch = mkdtempSync(join(tmpdir(), 't-api-'))
   const kubeconfig = join(scratch, 'kubeconfig')
-  if (!isThere(settings))
+  if (!isThere(settings)) {
     kind(settings, ['create', 'cluster', '--name', cluster, '--image', nodeImage, '--kubeconfig', kubeconfig])
+    // no node of the layer reaches a registry: pods run what is imported here
+    const pipe = `"$0" save ${baseImage} | "$0" exec -i ${cluster}-control-plane ctr --namespace=k8s.io images import --local -`
+    run(settings, 'bash', ['-o', 'pipefail', '-c', pipe, settings.tools.docker])
+  }
   writeFileSync(kubeconfig, kind(settings, ['get', 'kubeconfig', '--name', cluster]), { mode: 0o600 })
   const kube = await openKube(kubeconfig)
   await kube.untilReady(60_000, abort.signal)
