@@ -1,12 +1,13 @@
 import { applyManifest, checkManifests, ownLabels } from '../deploy/apply.ts'
 import { prune, recordInventory } from '../deploy/inventory.ts'
 import type { Live } from '../deploy/live.ts'
-import { inWaves } from '../deploy/order.ts'
 import { untilReady } from '../deploy/readiness.ts'
 import { isForbidden } from '../deploy/refusal.ts'
+import { byKind, dependsOnUpgrade, type Stage, sequence } from '../deploy/sequence.ts'
 import type { Outcome } from '../events/event.ts'
 import type { Kube } from '../kube/kube.ts'
 import { mapLimited } from '../lib/async.ts'
+import { hookOf } from '../lib/hooks.ts'
 import { isLabelled, isWorkload, type KubeObject, type Manifest, nameOf, type ObjectRef, refOf } from '../lib/objects.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { withSecretVersions } from '../render/transforms/secrets.ts'
@@ -25,7 +26,10 @@ interface Deployment {
   readonly synced?: ((service: string) => Promise<void>) | undefined
 }
 
-/** Applies everything in its order and waits until it is ready. What a service's workload depends on is ready before it is applied. */
+/**
+ * Applies everything in its order and waits until it is ready: by the phases and waves of Helm's and Argo CD's annotations,
+ * and in each of them by what services depend on.
+ */
 export async function deploy(
   { plan, source, kube, live, manifests, synced }: Deployment,
   run: EngineRun,
@@ -48,8 +52,16 @@ export async function deploy(
     run.bus.emit({ type: 'object', kind: object.kind, name: object.metadata.name, namespace: object.metadata.namespace, outcome })
     return applied
   }
-  const workloads = manifests.filter(({ object }) => isWorkload(object))
   const rest = manifests.filter(({ object }) => object.kind !== 'Namespace')
+  const stages = sequence(rest, {
+    isUpgrade: await isUpgrade(kube, rest, run.signal),
+    isNeededFirst: (object) => isOwnSecret(object, plan),
+  })
+  const applyRest = async (stage: Stage | undefined): Promise<void> => {
+    for (const group of byKind((stage?.manifests ?? []).filter(({ object }) => !isWorkload(object))))
+      await mapLimited(group, 8, apply)
+  }
+  const [opening, ...following] = [...stages.before, ...stages.sync]
   let left: readonly ObjectRef[] = []
   await runStep(
     run,
@@ -67,18 +79,51 @@ export async function deploy(
       for (const namespace of [...manifests.filter(({ object }) => object.kind === 'Namespace'), ...(used ? [] : [own])])
         await apply(namespace)
       left = await recordInventory(kube, plan, rest, run.signal)
-      for (const wave of inWaves(rest.filter((manifest) => !workloads.includes(manifest)))) await mapLimited(wave, 8, apply)
+      await applyRest(opening)
     },
     () => (outcomes.every((each) => each === 'unchanged') ? 'unchanged' : 'configured'),
   )
-  const marked = workloads.map(({ object, origin }) => ({ object: withSecretVersions(object, versions), origin }))
-  await deployWorkloads({ plan, source, kube, live, workloads: marked, apply, synced }, run)
+  const ready = new Map<string, Promise<void>>()
+  const deployStage = async (
+    stage: Stage | undefined,
+    signal = run.signal,
+    afterApplied?: (signal: AbortSignal) => Promise<void>,
+  ): Promise<void> => {
+    const workloads = (stage?.manifests ?? [])
+      .filter(({ object }) => isWorkload(object))
+      .map(({ object, origin }) => ({ object: withSecretVersions(object, versions), origin }))
+    await deployWorkloads({ plan, source, kube, live, workloads, ready, apply, synced, afterApplied }, { ...run, signal })
+  }
+  const deployNext = async (next: readonly Stage[], signal = run.signal): Promise<void> => {
+    for (const stage of next) {
+      signal.throwIfAborted()
+      await applyRest(stage)
+      await deployStage(stage, signal)
+    }
+  }
+  const last = following.at(-1)
+  const hooksAfter = (signal: AbortSignal): Promise<void> => deployNext(stages.afterApplied, signal)
+  await deployStage(opening, run.signal, last ? undefined : hooksAfter)
+  await deployNext(following.slice(0, -1))
+  if (last) {
+    await applyRest(last)
+    await deployStage(last, run.signal, hooksAfter)
+  }
+  await deployNext(stages.afterReady)
   // what left the manifests goes when what takes its place is ready
   for (const { ref, outcome } of await prune(kube, plan, { manifests: rest, left }, run.signal)) {
     if (outcome === 'pruned') outcomes.push(outcome)
     run.bus.emit({ type: 'object', kind: ref.kind, name: ref.name, namespace: ref.namespace, outcome })
   }
   return outcomes
+}
+
+/** Whether all that is no hook was there before. Only asked where Helm would do another thing then. */
+async function isUpgrade(kube: Kube, manifests: readonly Manifest[], signal: AbortSignal): Promise<boolean> {
+  if (!manifests.some(({ object }) => dependsOnUpgrade(object))) return false
+  const workloads = manifests.filter(({ object }) => isWorkload(object) && !hookOf(object))
+  const found = await mapLimited(workloads, 8, ({ object }) => kube.get(refOf(object), signal))
+  return found.every((object) => object !== undefined)
 }
 
 async function isSomebodyElses(
@@ -99,21 +144,29 @@ async function isSomebodyElses(
 
 interface WorkloadDeployment extends Omit<Deployment, 'manifests'> {
   readonly workloads: readonly Manifest[]
+  /** Services of this stage and those before → resolves when it is ready. */
+  readonly ready: Map<string, Promise<void>>
   readonly apply: (manifest: Manifest) => Promise<KubeObject>
+  /** What is to be done as soon as all workloads are applied, while they become ready. */
+  readonly afterApplied?: ((signal: AbortSignal) => Promise<void>) | undefined
 }
 
 async function deployWorkloads(
-  { plan, source, kube, live, workloads, apply, synced }: WorkloadDeployment,
+  { plan, source, kube, live, workloads, ready, apply, synced, afterApplied }: WorkloadDeployment,
   run: EngineRun,
 ): Promise<void> {
   const serviceOf = new Map(plan.services.map((service) => [targetOf(source, service).workload, service]))
-  const ready = new Map<string, Promise<void>>()
   // in dependency order: what a service waits for has begun before it
   const ordered = workloads.toSorted(
     (a, b) => rank(plan, serviceOf.get(nameOf(a.object))) - rank(plan, serviceOf.get(nameOf(b.object))),
   )
   const failed = new AbortController()
   const signal = AbortSignal.any([run.signal, failed.signal])
+  const fail = (thrown: unknown): never => {
+    failed.abort(thrown)
+    throw thrown
+  }
+  const applying: Promise<unknown>[] = []
   const all = ordered.map((manifest) => {
     const workload = nameOf(manifest.object)
     const service = serviceOf.get(workload)
@@ -121,6 +174,7 @@ async function deployWorkloads(
       await Promise.all((service?.dependsOn ?? []).map((name) => ready.get(name)))
       signal.throwIfAborted()
       const applied = await apply(manifest)
+      isApplied.resolve()
       const began = performance.now()
       const namespace = manifest.object.metadata.namespace ?? plan.namespace
       await runStep({ ...run, signal }, `ready/${service?.name ?? manifest.object.metadata.name}`, (step) =>
@@ -130,14 +184,17 @@ async function deployWorkloads(
       if (service)
         run.bus.emit({ type: 'service.ready', service: service.name, workload, ms: Math.round(performance.now() - began) })
     }
-    const working = work().catch((thrown: unknown) => {
-      failed.abort(thrown)
-      throw thrown
-    })
+    const isApplied = Promise.withResolvers<void>()
+    applying.push(isApplied.promise)
+    const working = work().catch(fail)
+    working.catch(isApplied.reject)
     if (service) ready.set(service.name, working)
     return working
   })
-  const settled = await Promise.allSettled(all)
+  const after = Promise.all(applying)
+    .then(() => afterApplied?.(signal))
+    .catch(fail)
+  const settled = await Promise.allSettled([...all, after])
   run.signal.throwIfAborted()
   if (failed.signal.aborted) throw failed.signal.reason
   const rejected = settled.find((one) => one.status === 'rejected')

@@ -52,6 +52,7 @@ export const problems = {
   'RENDER-106': { summary: 'a program that renders manifests failed', exit: 2 },
   'RENDER-107': { summary: 'parameters of a template are wrong', exit: 2 },
   'RENDER-109': { summary: 'a rule of the profile does not fit an object', exit: 2 },
+  'RENDER-110': { summary: 'a sync wave or the weight of a hook is no whole number', exit: 2 },
   'RENDER-201': { summary: 'a manifest refers to something that nothing provides', exit: 2 },
   'RENDER-202': { summary: 'a manifest names a port that is not there', exit: 2 },
   'RENDER-203': { summary: 'a selector fits no pod', exit: 2 },

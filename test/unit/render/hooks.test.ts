@@ -22,3 +22,18 @@ test.each(['test', 'pre-delete, post-delete', 'pre-rollback', 'test-success'])(
     ])
   },
 )
+
+const argo = (hook: string): KubeObject => ({
+  ...hooked('test'),
+  metadata: { name: 'probe', namespace: 'shop', annotations: { 'helm.sh/hook': 'test', 'argocd.argoproj.io/hook': hook } },
+})
+
+test.each(['PreSync', 'Skip, PostSync', 'Sync'])('a hook of Argo CD for %j is applied, whatever Helm would do', (hook) => {
+  expect(under({}, argo(hook))).toEqual(argo(hook))
+})
+
+test.each(['Skip', 'SyncFail', 'PreDelete'])('a hook of Argo CD for %j is not, and that is told', (hook) => {
+  expect(profiled([manifestOf(argo(hook))], inputFor({}), {}).remarks).toEqual([
+    `Pod/probe left out: it is a hook of Argo CD for ${hook}, and \`up\` is none of that (devkit: hooks)`,
+  ])
+})

@@ -1,0 +1,106 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Live } from '../../src/deploy/live.ts'
+import { deploy } from '../../src/engine/deploy.ts'
+import type { EngineRun } from '../../src/engine/environment.ts'
+import { Bus } from '../../src/events/bus.ts'
+import type { Event } from '../../src/events/event.ts'
+import type { KubeObject, Manifest } from '../../src/lib/objects.ts'
+import { Scope } from '../../src/lib/scope.ts'
+import type { Plan } from '../../src/plan/plan.ts'
+import { baseImage } from '../lab/recipe.ts'
+import { type ApiRig, openApiRig } from './api-rig.ts'
+
+let rig: ApiRig
+
+beforeAll(async () => {
+  rig = await openApiRig()
+}, 120_000)
+afterAll(() => rig[Symbol.asyncDispose]())
+
+type Annotations = Readonly<Record<string, string>>
+
+const preSync: Annotations = { 'argocd.argoproj.io/hook': 'PreSync' }
+const wave = (number: string): Annotations => ({ 'argocd.argoproj.io/sync-wave': number })
+
+const manifest = (object: KubeObject, namespace: string, annotations: Annotations): Manifest => ({
+  object: { ...object, metadata: { ...object.metadata, namespace, annotations } },
+  origin: { file: 'k8s/all.yaml', line: 1 },
+})
+const job = (namespace: string, name: string, script: string, annotations: Annotations = {}): Manifest => {
+  const container = { name: 'main', image: baseImage, imagePullPolicy: 'Never', command: ['bash', '-c', script] }
+  const template = { spec: { restartPolicy: 'Never', terminationGracePeriodSeconds: 0, containers: [container] } }
+  return manifest(
+    { apiVersion: 'batch/v1', kind: 'Job', metadata: { name }, spec: { backoffLimit: 0, template } },
+    namespace,
+    annotations,
+  )
+}
+const configMap = (namespace: string, name: string, annotations: Annotations = {}): Manifest =>
+  manifest({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name } }, namespace, annotations)
+
+/** Deploys; the events tell what was applied, in the order of time. */
+async function up(namespace: string, manifests: readonly Manifest[]): Promise<{ events: Event[]; failure: unknown }> {
+  const plan = {
+    ...{ project: 'order', env: 'default', namespace, directory: rig.scratch, configFile: 'devkit.config.ts', services: [] },
+    secrets: {},
+  } as unknown as Plan
+  const bus = new Bus()
+  const events: Event[] = []
+  bus.subscribe((event) => void events.push(event))
+  await using scope = new Scope()
+  const live = new Live(rig.kube, namespace, scope)
+  const run = { bus, signal: scope.signal, timeoutMs: () => 60_000, isUp: () => undefined } as unknown as EngineRun
+  const source = { manifests, home: undefined, targets: new Map(), syncedInto: new Map() }
+  const failure = await deploy({ plan, source, kube: rig.kube, live, manifests }, run).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  return { events, failure }
+}
+
+const toldOf = (events: readonly Event[]): readonly string[] =>
+  events.flatMap((event) =>
+    event.type === 'object' && event.kind !== 'Namespace'
+      ? [`${event.name} ${event.outcome}`]
+      : event.type === 'step.finished' && event.step.startsWith('ready/')
+        ? [`${event.step}`]
+        : [],
+  )
+
+test('hooks and waves are applied one after another, once; what changed runs again', async () => {
+  const namespace = rig.namespace(`t-order-${process.pid}`)
+  const all = (script: string): readonly Manifest[] => [
+    configMap(namespace, 'later', wave('1')),
+    job(namespace, 'slow', 'sleep 1', wave('-1')),
+    configMap(namespace, 'plain'),
+    job(namespace, 'after', 'true', { 'argocd.argoproj.io/hook': 'PostSync' }),
+    job(namespace, 'migrate', script, { 'helm.sh/hook': 'post-install,pre-upgrade', ...preSync }),
+  ]
+  const order = ['migrate', 'ready/migrate', 'slow', 'ready/slow', 'plain', 'later', 'after', 'ready/after']
+  const first = await up(namespace, all('true'))
+  expect(first.failure).toBeUndefined()
+  expect(toldOf(first.events)).toEqual(order.map((name) => (name.startsWith('ready/') ? name : `${name} created`)))
+  const second = await up(namespace, all('true'))
+  expect(toldOf(second.events)).toEqual(order.map((name) => (name.startsWith('ready/') ? name : `${name} unchanged`)))
+  const third = await up(namespace, all('true; true'))
+  expect(toldOf(third.events)).toContain('migrate configured')
+  expect(toldOf(third.events)).toContain('slow unchanged')
+}, 120_000)
+
+test('a hook that fails shows its last lines, and nothing after it is applied', async () => {
+  const namespace = rig.namespace(`t-order-failing-${process.pid}`)
+  const { failure, events } = await up(namespace, [
+    configMap(namespace, 'plain'),
+    job(namespace, 'migrate', 'echo no such table; exit 3', preSync),
+  ])
+  expect(failure).toMatchObject({ code: 'READY-103', detail: expect.stringContaining('no such table') })
+  expect(toldOf(events)).toEqual(['migrate created'])
+}, 60_000)
+
+test('a hook of Helm for after an install begins when all is applied, ready or not', async () => {
+  const namespace = rig.namespace(`t-order-after-${process.pid}`)
+  const init = job(namespace, 'init', 'true', { 'helm.sh/hook': 'post-install' })
+  const { failure, events } = await up(namespace, [init, job(namespace, 'waits', 'sleep 4')])
+  expect(failure).toBeUndefined()
+  expect(toldOf(events)).toEqual(['waits created', 'init created', 'ready/init', 'ready/waits'])
+}, 60_000)
