@@ -1,19 +1,8 @@
 import type { Kube, PatchOperation } from '../kube/kube.ts'
 import { type KubeObject, refOf } from '../lib/objects.ts'
+import { type FieldSet, isKubectlApply, managedFieldsOf, ownFieldsOf } from './managed-fields.ts'
 
-/** Who last applied an object, when it was kubectl. Other names that begin with kubectl are single changes by hand. */
-const appliers = ['kubectl-client-side-apply', 'kubectl']
 const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
-
-interface ManagedFields {
-  readonly manager?: string
-  readonly operation?: string
-  readonly subresource?: string
-  readonly fieldsV1?: FieldSet
-  readonly [field: string]: unknown
-}
-
-type FieldSet = { readonly [key: string]: FieldSet }
 
 /**
  * Takes over what `kubectl apply` put there: its fields become devkit's, so that one which leaves the manifest leaves the object too.
@@ -21,10 +10,10 @@ type FieldSet = { readonly [key: string]: FieldSet }
  * @see https://kubernetes.io/docs/reference/using-api/server-side-apply/#upgrading-from-client-side-apply-to-server-side-apply
  */
 export async function adopt(kube: Kube, object: KubeObject, signal: AbortSignal): Promise<boolean> {
-  const entries = (object.metadata['managedFields'] ?? []) as readonly ManagedFields[]
+  const entries = managedFieldsOf(object)
   const theirs = entries.filter(isKubectlApply)
   if (theirs.length === 0) return false
-  const own = entries.find(({ manager, operation }) => manager === 'devkit' && operation === 'Apply')
+  const own = ownFieldsOf(object)
   const fieldsV1 = [...theirs, ...(own ? [own] : [])]
     .map((entry) => withoutLastApplied(entry.fieldsV1 ?? {}))
     .reduce((all, set) => union(all, set), {})
@@ -39,11 +28,6 @@ export async function adopt(kube: Kube, object: KubeObject, signal: AbortSignal)
     operations.push({ op: 'remove', path: `/metadata/annotations/${lastApplied.replaceAll('/', '~1')}` })
   await kube.patch(refOf(object), operations, signal)
   return true
-}
-
-function isKubectlApply({ manager = '', operation, subresource }: ManagedFields): boolean {
-  if (subresource) return false
-  return manager === 'kubectl-client-side-apply' ? operation === 'Update' : operation === 'Apply' && appliers.includes(manager)
 }
 
 function withoutLastApplied(set: FieldSet): FieldSet {

@@ -2,8 +2,11 @@ import type { Kube } from '../kube/kube.ts'
 import { delay, mapLimited } from '../lib/async.ts'
 import { DevkitError } from '../lib/errors.ts'
 import { type KubeObject, type Manifest, refOf } from '../lib/objects.ts'
+import { isRecord } from '../lib/record.ts'
 import { adopt } from './adopt.ts'
+import { nothingObserved, type Observed } from './observed.ts'
 import { type Conflict, conflictsOf, isByHand, isImmutable, refusal } from './refusal.ts'
+import { isUnchanged } from './unchanged.ts'
 
 /** What applying did, and the object as the server holds it now. */
 export interface Applied {
@@ -21,14 +24,21 @@ export function ownLabels(project: string, env: string): Labels {
 }
 
 /**
- * Makes one live object what its manifest says. An object that already is so is not written.
+ * Makes one live object what its manifest says. An object that was observed to be so is not even asked for.
  * What a person changed by hand is put right, what kubectl applied is taken over, what a controller owns is left to it (APPLY-102).
  * A Job that failed, or whose template changed, is made anew: nothing of a Job but its work can be lost.
  * @throws APPLY-101 … APPLY-105 with the manifest's place
  */
-export async function applyManifest(kube: Kube, manifest: Manifest, labels: Labels, signal: AbortSignal): Promise<Applied> {
+export async function applyManifest(
+  kube: Kube,
+  manifest: Manifest,
+  { labels, observed = nothingObserved }: { readonly labels: Labels; readonly observed?: Observed | undefined },
+  signal: AbortSignal,
+): Promise<Applied> {
   const { object } = manifest
   const wanted = labelled(object, labels)
+  const seen = observed.get(object)
+  if (seen && isDone(seen, wanted)) return { outcome: 'unchanged', object: seen, putRight: [] }
   try {
     let before = await kube.get(refOf(object), signal)
     if (before && hasFailed(before)) {
@@ -58,12 +68,15 @@ export async function applyManifest(kube: Kube, manifest: Manifest, labels: Labe
 export async function checkManifests(
   kube: Kube,
   manifests: readonly Manifest[],
-  { labels, namespace }: { readonly labels: Labels; readonly namespace: string },
+  { labels, namespace, observed }: { readonly labels: Labels; readonly namespace: string; readonly observed: Observed },
   signal: AbortSignal,
 ): Promise<void> {
   const isThere = (await kube.get({ apiVersion: 'v1', kind: 'Namespace', name: namespace }, signal)) !== undefined
   const broughtKinds = new Set(manifests.flatMap(({ object }) => kindsOf(object)))
-  const asked = manifests.filter(({ object }) => !broughtKinds.has(`${object.apiVersion}/${object.kind}`))
+  const asked = manifests.filter(({ object }) => {
+    const seen = observed.get(object)
+    return !broughtKinds.has(`${object.apiVersion}/${object.kind}`) && !(seen && isDone(seen, labelled(object, labels)))
+  })
   const refused = await mapLimited(asked, 8, async (manifest) => {
     const wanted = labelled(manifest.object, labels)
     // a dry run in a namespace that does not exist is refused as such: the default one is the same for every check but that of names
@@ -106,13 +119,22 @@ async function applyOver(
   }
 }
 
-/** An object with devkit’s labels. */
+/** An object as it is applied: with devkit’s labels; a Secret's texts as its data, which alone the server keeps and compares. */
 export function labelled(object: KubeObject, labels: Labels): KubeObject {
-  return { ...object, metadata: { ...object.metadata, labels: { ...object.metadata.labels, ...labels } } }
+  const metadata = { ...object.metadata, labels: { ...object.metadata.labels, ...labels } }
+  const { stringData, ...rest } = object
+  if (object.kind !== 'Secret' || !isRecord(stringData)) return { ...object, metadata }
+  const encoded = Object.entries(stringData).map(([name, text]) => [name, Buffer.from(String(text)).toString('base64')])
+  return { ...rest, metadata, data: { ...(object['data'] as object | undefined), ...Object.fromEntries(encoded) } }
 }
 
 function inNamespace(object: KubeObject, namespace: string): KubeObject {
   return { ...object, metadata: { ...object.metadata, namespace } }
+}
+
+/** Whether nothing is to be done about an object. */
+function isDone(seen: KubeObject, wanted: KubeObject): boolean {
+  return !hasFailed(seen) && isUnchanged(seen, wanted)
 }
 
 /** A Job that has given up stays so: only a new one tries again. */

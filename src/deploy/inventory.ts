@@ -20,8 +20,10 @@ export async function recordInventory(
   manifests: readonly Manifest[],
   signal: AbortSignal,
 ): Promise<readonly ObjectRef[]> {
-  const left = leftOf(await readInventory(kube, environment.namespace, signal), manifests)
-  await write(kube, environment, [...manifests.map(({ object }) => refOf(object)), ...left], signal)
+  const before = await readInventory(kube, environment.namespace, signal)
+  const left = leftOf(before, manifests)
+  const refs = [...manifests.map(({ object }) => refOf(object)), ...left]
+  if (JSON.stringify(refs) !== JSON.stringify(before)) await write(kube, environment, refs, signal)
   return left
 }
 

@@ -30,7 +30,12 @@ export function conflictsOf(thrown: unknown): readonly Conflict[] {
 
 /** Whether the API server said that this user may not. */
 export function isForbidden(thrown: unknown): boolean {
-  return isFailure(thrown) && thrown.status === 403
+  return isStatusOf(thrown, 403)
+}
+
+/** Whether the API server said no with one of these. */
+export function isStatusOf(thrown: unknown, ...statuses: readonly number[]): boolean {
+  return isFailure(thrown) && statuses.includes(thrown.status)
 }
 
 /** Whether a field that is fixed for the object's lifetime was to be changed. */

@@ -1,6 +1,7 @@
 import { applyManifest, checkManifests, ownLabels } from '../deploy/apply.ts'
 import { prune, recordInventory } from '../deploy/inventory.ts'
 import type { Live } from '../deploy/live.ts'
+import { type Observed, observe } from '../deploy/observed.ts'
 import { untilReady } from '../deploy/readiness.ts'
 import { isForbidden } from '../deploy/refusal.ts'
 import { byKind, dependsOnUpgrade, type Stage, sequence } from '../deploy/sequence.ts'
@@ -37,9 +38,10 @@ export async function deploy(
   const labels = ownLabels(plan.project, plan.env)
   const outcomes: Outcome[] = []
   const versions = new Map<string, string>()
+  let observed: Observed | undefined
   const apply = async (manifest: Manifest): Promise<KubeObject> => {
     const { object } = manifest
-    const { outcome, object: applied, putRight } = await applyManifest(kube, manifest, labels, run.signal)
+    const { outcome, object: applied, putRight } = await applyManifest(kube, manifest, { labels, observed }, run.signal)
     outcomes.push(outcome)
     if (isOwnSecret(object, plan)) versions.set(object.metadata.name, applied.metadata.resourceVersion ?? '')
     for (const { field, manager } of putRight)
@@ -72,8 +74,9 @@ export async function deploy(
         origin: { file: plan.configFile, line: 1 },
       }
       const named = manifests.some(({ object }) => object.kind === 'Namespace' && object.metadata.name === plan.namespace)
+      observed = await observe(kube, named ? manifests : [own, ...manifests], run.signal)
       // every refusal before the first write
-      await checkManifests(kube, manifests, { labels, namespace: plan.namespace }, run.signal)
+      await checkManifests(kube, manifests, { labels, namespace: plan.namespace, observed }, run.signal)
       // a namespace that somebody else made is used as it is, and stays
       const used = named || (await isSomebodyElses(kube, refOf(own.object), labels, run.signal))
       for (const namespace of [...manifests.filter(({ object }) => object.kind === 'Namespace'), ...(used ? [] : [own])])

@@ -1,5 +1,5 @@
 import { nameOf } from '../../lib/objects.ts'
-import { amountOf } from '../quantity.ts'
+import { amountOf } from '../../lib/quantity.ts'
 import type { Field } from './field.ts'
 import type { Finding } from './finding.ts'
 import type { Capacity, Pods, Stack } from './stack.ts'

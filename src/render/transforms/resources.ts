@@ -1,5 +1,5 @@
 import { type Container, eachContainer, withPodSpec } from '../../lib/objects.ts'
-import { amountOf, quantityOf } from '../quantity.ts'
+import { amountOf, quantityOf } from '../../lib/quantity.ts'
 import type { Transform } from './rule.ts'
 
 type Amounts = Readonly<Record<string, string | number>>

@@ -1,5 +1,5 @@
 import type { KubeObject } from '../../lib/objects.ts'
-import { amountOf } from '../quantity.ts'
+import { amountOf } from '../../lib/quantity.ts'
 import type { Transform } from './rule.ts'
 
 /** In the config: the storage class that a cluster takes when a claim names none. No class can have this name. */

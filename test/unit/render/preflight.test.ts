@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
 import { servicesIn } from '../../../src/lib/hosts.ts'
 import type { Manifest } from '../../../src/lib/objects.ts'
+import { amountOf } from '../../../src/lib/quantity.ts'
 import { capabilitiesOf } from '../../../src/render/capabilities.ts'
 import { tooMuch } from '../../../src/render/preflight/capacity.ts'
 import { failureOf } from '../../../src/render/preflight/finding.ts'
 import { preflight } from '../../../src/render/preflight/preflight.ts'
 import { type PreflightInput, stackOf } from '../../../src/render/preflight/stack.ts'
-import { amountOf } from '../../../src/render/quantity.ts'
 import { manifestsOf, readManifests } from '../../../src/render/read.ts'
 import { serviceTargets } from '../../../src/render/references.ts'
 
