@@ -50,7 +50,7 @@ export async function prune(
     const found = await kube.get(ref, signal)
     if (!found || !isLabelled(found, labels)) continue
     if (isMapped(ref)) stays.push(ref)
-    else if (ref.kind === 'PersistentVolumeClaim') {
+    else if (holdsData(ref)) {
       stays.push(ref)
       done.push({ ref, outcome: 'kept' })
     } else {
@@ -58,8 +58,22 @@ export async function prune(
       done.push({ ref, outcome: 'pruned' })
     }
   }
-  if (left.length > 0) await write(kube, environment, [...manifests.map(({ object }) => refOf(object)), ...stays], signal)
+  const still = left.filter((ref) => stays.includes(ref))
+  if (still.length < left.length)
+    await write(kube, environment, [...manifests.map(({ object }) => refOf(object)), ...still], signal)
   return done
+}
+
+/** Kinds that are more than what is written of them: with a claim or a volume goes its content, with a kind go all its objects. */
+const dataKinds: ReadonlySet<string> = new Set([
+  'v1 PersistentVolumeClaim',
+  'v1 PersistentVolume',
+  'v1 Namespace',
+  'apiextensions.k8s.io/v1 CustomResourceDefinition',
+])
+
+function holdsData({ apiVersion, kind }: ObjectRef): boolean {
+  return dataKinds.has(`${apiVersion} ${kind}`)
 }
 
 /** Host ports are made for the services that a run is about: those of others are none that left. */
