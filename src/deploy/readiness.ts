@@ -41,6 +41,8 @@ export interface Awaited {
 /** Resolves when the workload's rollout is done and its pods are ready. @throws READY-101 … READY-106 as soon as time can't mend it */
 export async function untilReady(kube: Kube, live: Live, awaited: Awaited, step: Step): Promise<void> {
   const { workload, applied, namespace, service, timeoutMs } = awaited
+  // it runs when its time comes: no watch follows it, and nothing of it is awaited
+  if (applied.kind === 'CronJob') return
   const deadline = Date.now() + timeoutMs
   let last = 'nothing is known of it'
   using again = new Nudge()

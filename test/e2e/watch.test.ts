@@ -30,8 +30,17 @@ const manifestOf = (replicas: number): string =>
   manifestsOf(deployment({ project, service: 'other', replicas, container: plain }))
 const mapOf = (name: string, value: string): string =>
   manifestsOf({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { value } })
+const containers = [{ name: 'nightly', image: imageOf(project, 'other'), command: ['true'] }]
+const nightly = {
+  apiVersion: 'batch/v1',
+  kind: 'CronJob',
+  metadata: { name: 'nightly' },
+  spec: { schedule: '0 3 * * *', jobTemplate: { spec: { template: { spec: { restartPolicy: 'Never', containers } } } } },
+}
 const rig = useRig(project, {
   ...files,
+  // nothing of it is awaited
+  'k8s/nightly.yaml': manifestsOf(nightly),
   // what the config imports is the config too
   'devkit.config.ts': "import config from './config.json' with { type: 'json' }\nexport default config\n",
   'config.json': configWith(),

@@ -118,6 +118,11 @@ describe('a rollout is done', () => {
   })
 })
 
+test('a CronJob is ready as soon as it is applied: no watch tells of it', async () => {
+  await using told = new Told()
+  await told.untilReady(object('CronJob', 'nightly'), 1000)
+})
+
 /** A cluster of which a test tells what is there; it has no events and one line of log. */
 class Told {
   readonly #inboxes = new Map<string, Inbox<KubeEvent>>()
