@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { KubeObject } from '../lib/objects.ts'
 import { amountOf } from '../lib/quantity.ts'
 import { isRecord } from '../lib/record.ts'
@@ -15,23 +16,44 @@ export function isUnchanged(live: KubeObject, wanted: KubeObject): boolean {
   // who an object is belongs to nobody
   const { apiVersion: _, kind: __, metadata, ...rest } = wanted
   const { name: ___, namespace: ____, ...told } = metadata
-  return isSame({ ...rest, metadata: told }, live, own.fieldsV1, '')
+  const equal = rewritten.has(wanted.apiVersion) ? isEqual : isExactly
+  return isSame({ ...rest, metadata: told }, live, own.fieldsV1, { equal, field: '' })
 }
 
-/** Whether the fields below `owned` are those of `wanted`, and equal in `live`. `field` is the name that led there. */
-function isSame(wanted: unknown, live: unknown, owned: FieldSet, field: string): boolean {
+/** APIs whose values the server writes in its own way. Custom resources are not among them: those it keeps as they were sent. */
+const rewritten = new Set(['v1', 'apps/v1', 'batch/v1', 'networking.k8s.io/v1'])
+
+function isExactly(wanted: unknown, live: unknown): boolean {
+  return isDeepStrictEqual(wanted, live)
+}
+
+/** `field` is the name that led to a value. */
+interface Way {
+  readonly equal: (wanted: unknown, live: unknown, field: string) => boolean
+  readonly field: string
+}
+
+/** Whether the fields below `owned` are those of `wanted`, and equal in `live`. */
+function isSame(wanted: unknown, live: unknown, owned: FieldSet, { equal, field }: Way): boolean {
   const below = Object.keys(owned).filter((key) => key !== '.')
-  if (below.length === 0) return isEqual(wanted, live, field)
-  if (Array.isArray(wanted)) return Array.isArray(live) && isSameList(wanted, live, owned, below)
+  if (below.length === 0) return equal(wanted, live, field)
+  if (Array.isArray(wanted)) return Array.isArray(live) && isSameList(wanted, live, owned, { equal, below })
   if (!isRecord(wanted) || !isRecord(live) || below.length !== Object.keys(wanted).length) return false
   return Object.entries(wanted).every(([name, value]) => {
     const set = owned[`f:${name}`]
-    return set !== undefined && Object.hasOwn(live, name) && isSame(value, live[name], set, isAmounts(field) ? field : name)
+    return (
+      set !== undefined && Object.hasOwn(live, name) && isSame(value, live[name], set, { equal, field: nameOfEntry(field, name) })
+    )
   })
 }
 
 /** A list whose items are told apart: each of `wanted` has its own entry in `owned`, and they are in the same order in `live`. */
-function isSameList(wanted: readonly unknown[], live: readonly unknown[], owned: FieldSet, below: readonly string[]): boolean {
+function isSameList(
+  wanted: readonly unknown[],
+  live: readonly unknown[],
+  owned: FieldSet,
+  { equal, below }: Pick<Way, 'equal'> & { readonly below: readonly string[] },
+): boolean {
   if (below.length !== wanted.length) return false
   const places = below.map((entry) => {
     const key = JSON.parse(entry.slice(2)) as unknown
@@ -39,7 +61,7 @@ function isSameList(wanted: readonly unknown[], live: readonly unknown[], owned:
     if (!entry.startsWith('k:') || !isRecord(key)) return { mine: -1, there: -1 }
     const mine = wanted.findIndex((item) => hasKey(item, key, { orNone: true }))
     const there = live.findIndex((item) => hasKey(item, key, { orNone: false }))
-    const same = mine >= 0 && there >= 0 && isSame(wanted[mine], live[there], owned[entry] ?? {}, '')
+    const same = mine >= 0 && there >= 0 && isSame(wanted[mine], live[there], owned[entry] ?? {}, { equal, field: '' })
     return same ? { mine, there } : { mine: -1, there: -1 }
   })
   if (places.some(({ mine, there }) => mine < 0 || there < 0)) return false
@@ -77,7 +99,7 @@ function isEqual(wanted: unknown, live: unknown, field: string): boolean {
     )
   }
   if (wanted === live) return true
-  if (!isAmounts(field) || !isAmount(wanted) || !isAmount(live)) return false
+  if (field !== amountField || !isAmount(wanted) || !isAmount(live)) return false
   const amount = amountOf(wanted)
   return amount !== undefined && amount === amountOf(live)
 }
@@ -86,7 +108,9 @@ function isAmount(value: unknown): value is string | number {
   return typeof value === 'string' || typeof value === 'number'
 }
 
-/** Fields whose values are quantities: the server writes `0.5` as `500m`. */
-function isAmounts(field: string): boolean {
-  return field === 'requests' || field === 'limits'
+const amountField = '(amount)'
+
+/** What is in `requests` and `limits` are quantities: the server writes `0.5` as `500m`. Not what is itself called so, such as a label. */
+function nameOfEntry(field: string, name: string): string {
+  return field === 'requests' || field === 'limits' ? amountField : name
 }

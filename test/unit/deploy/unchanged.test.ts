@@ -110,3 +110,45 @@ describe('the server is asked', () => {
     expect(isUnchanged(pair.live, pair.wanted)).toBe(false)
   })
 })
+
+describe('a text is no quantity, and nobody fills in defaults, where the server keeps what it gets', () => {
+  /** Devkit has applied `before` and owns all of `owned`; whether `after` is the same. */
+  const isSameAs = (before: KubeObject, after: KubeObject, owned: object): boolean =>
+    isUnchanged(
+      {
+        ...before,
+        metadata: {
+          ...before.metadata,
+          managedFields: [{ ...entry, apiVersion: before.apiVersion, fieldsV1: { ...labelsOwned, ...owned } }],
+        },
+      },
+      after,
+    )
+  const of = (apiVersion: string, kind: string, rest: object): KubeObject => ({
+    apiVersion,
+    kind,
+    metadata: { name: 'web', labels: { app: 'web' } },
+    ...rest,
+  })
+
+  test('a key of a ConfigMap', () => {
+    const settings = (limits: string): KubeObject => of('v1', 'ConfigMap', { data: { limits } })
+    const owned = { 'f:data': { 'f:limits': {} } }
+    expect(isSameAs(settings('1'), settings('1'), owned)).toBe(true)
+    expect(isSameAs(settings('1000m'), settings('1'), owned)).toBe(false)
+  })
+
+  test('a limit of a custom resource', () => {
+    const rate = (limit: string): KubeObject => of('example.com/v1', 'Rate', { spec: { limits: { rate: limit } } })
+    const owned = { 'f:spec': { 'f:limits': { 'f:rate': {} } } }
+    expect(isSameAs(rate('1k'), rate('1k'), owned)).toBe(true)
+    expect(isSameAs(rate('1k'), rate('1000'), owned)).toBe(false)
+  })
+
+  test('a field that leaves a list of a custom resource', () => {
+    const entryWith = (port: object): KubeObject => of('networking.istio.io/v1', 'ServiceEntry', { spec: { ports: [port] } })
+    const owned = { 'f:spec': { 'f:ports': {} } }
+    expect(isSameAs(entryWith({ number: 80, protocol: 'TCP' }), entryWith({ number: 80, protocol: 'TCP' }), owned)).toBe(true)
+    expect(isSameAs(entryWith({ number: 80, protocol: 'TCP' }), entryWith({ number: 80 }), owned)).toBe(false)
+  })
+})
