@@ -928,7 +928,9 @@ describe('on a cluster', () => {
     const { problems, events } = await rig.end(['up'], { cwd: changed({}) })
     expect(problems).toEqual([])
     const told = events.filter(({ type, outcome }) => type === 'object' && (outcome === 'pruned' || outcome === 'kept'))
-    expect(told.map(({ kind, name, outcome }) => `${kind}/${name} ${outcome}`).sort()).toEqual([
+    // a definition of an earlier test is kept too
+    const ofThis = told.filter(({ kind }) => kind !== 'CustomResourceDefinition')
+    expect(ofThis.map(({ kind, name, outcome }) => `${kind}/${name} ${outcome}`).sort()).toEqual([
       'ConfigMap/extra pruned',
       'PersistentVolumeClaim/data kept',
     ])
@@ -955,10 +957,13 @@ describe('on a cluster', () => {
       ],
     }
     rig.kubectlWith(JSON.stringify(hook), 'apply', '-f', '-')
+    // what is there already is not asked for
+    const outside = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'outside' } }
+    const another = manifestsOf({ ...outside, spec: { type: 'ExternalName', externalName: 'example.com' } })
     try {
       await provoke(
         ['up'],
-        { cwd: changed({}) },
+        { cwd: changed({ 'k8s/outside.yaml': another }) },
         {
           code: 'APPLY-104',
           exit: 1,
