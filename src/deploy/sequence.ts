@@ -1,4 +1,4 @@
-import { asOne, DevkitError } from '../lib/errors.ts'
+import { DevkitError } from '../lib/errors.ts'
 import { type Hook, hookOf } from '../lib/hooks.ts'
 import { isWorkload, type KubeObject, type Manifest, nameOf, placeOf } from '../lib/objects.ts'
 
@@ -6,18 +6,16 @@ import { isWorkload, type KubeObject, type Manifest, nameOf, placeOf } from '../
 const first = ['Namespace', 'CustomResourceDefinition', 'PriorityClass', 'StorageClass', 'ResourceQuota', 'LimitRange', 'ServiceAccount', 'Role', 'ClusterRole', 'RoleBinding', 'ClusterRoleBinding', 'Secret', 'ConfigMap', 'PersistentVolume', 'PersistentVolumeClaim', 'Service'] // biome-ignore format: a list
 
 /** What is applied together; all of it is ready before the next stage begins. */
-export interface Stage {
-  /** Such as `wave 0`. */
-  readonly name: string
-  readonly manifests: readonly Manifest[]
-}
+export type Stage = readonly Manifest[]
 
 /** A rollout, in the order of time. */
 export interface Sequence {
-  /** What `isNeededFirst` and the kinds that manifests bring, then the hooks before. */
+  /** What even hooks may need: the kinds that manifests bring, and what `isNeededFirst`. No workload is among it. */
+  readonly basis: Stage
+  /** The hooks before. */
   readonly before: readonly Stage[]
-  /** What is no hook, and hooks that go with it. One stage unless something says its wave. */
-  readonly sync: readonly Stage[]
+  /** What is no hook, and hooks that go with it. One stage unless something says its wave; never none. */
+  readonly sync: readonly [Stage, ...Stage[]]
   /** Helm's hooks after: they begin when all of `sync` is applied, ready or not, as without `helm --wait`. */
   readonly afterApplied: readonly Stage[]
   /** Argo CD's hooks after: when all of `sync` is ready. */
@@ -27,11 +25,11 @@ export interface Sequence {
 interface Options {
   /** Whether what is no hook was there before: which of its hooks Helm would run. */
   readonly isUpgrade: boolean
-  /** What even hooks may need. */
+  /** Whether even hooks may need an object. */
   readonly isNeededFirst?: (object: KubeObject) => boolean
 }
 
-type Part = keyof Sequence
+type Part = Exclude<keyof Sequence, 'basis'>
 
 interface Placed {
   readonly manifest: Manifest
@@ -43,19 +41,18 @@ interface Placed {
 /**
  * The manifests in the order that Helm's and Argo CD's annotations ask for: by phase, wave, kind and name.
  * Hooks of Helm run one after another, everything else of a wave at once. A hook for an upgrade alone is in none of it at an install.
- * @throws RENDER-110 every wave and weight that is no whole number
+ * Their waves and weights are whole numbers: see `wrongWaves`.
  */
 export function sequence(manifests: readonly Manifest[], { isUpgrade, isNeededFirst = () => false }: Options): Sequence {
-  const problem = asOne(manifests.flatMap(wrongWaves))
-  if (problem) throw problem
   const needed = ({ object }: Manifest): boolean =>
     isNeededFirst(object) || (object.kind === 'CustomResourceDefinition' && !hookOf(object) && waveOf(object) === 0)
   const placed = manifests.filter((manifest) => !needed(manifest)).flatMap((manifest) => place(manifest, isUpgrade))
   const stages = (part: Part): readonly Stage[] => inStages(placed.filter((one) => one.part === part))
-  const basis = manifests.filter(needed)
+  const [first = [], ...others] = stages('sync')
   return {
-    before: [...(basis.length > 0 ? [{ name: 'basis', manifests: basis }] : []), ...stages('before')],
-    sync: stages('sync'),
+    basis: manifests.filter(needed),
+    before: stages('before'),
+    sync: [first, ...others],
     afterApplied: stages('afterApplied'),
     afterReady: stages('afterReady'),
   }
@@ -71,12 +68,6 @@ export function byKind(manifests: readonly Manifest[]): readonly (readonly Manif
   return [...groups].toSorted(([a], [b]) => a - b).map(([, group]) => group)
 }
 
-/** Whether Helm would do other things with an object at an install than at an upgrade. */
-export function dependsOnUpgrade(object: KubeObject): boolean {
-  const hook = hookOf(object)
-  return hook?.tool === 'Helm' && hook.types.some((type) => type.endsWith('-upgrade'))
-}
-
 function rankOf(object: KubeObject): number {
   if (isWorkload(object)) return first.length + 1
   const known = first.indexOf(object.kind)
@@ -90,11 +81,14 @@ function place(manifest: Manifest, isUpgrade: boolean): readonly Placed[] {
   return part ? [{ manifest, tool: hook?.tool, part, wave: waveOf(manifest.object) }] : []
 }
 
+const partsOfArgo: readonly (readonly [type: string, part: Part])[] = [
+  ['PreSync', 'before'],
+  ['Sync', 'sync'],
+  ['PostSync', 'afterReady'],
+]
+
 function partOf({ tool, types }: Hook, isUpgrade: boolean): Part | undefined {
-  if (tool === 'Argo CD') {
-    const parts = [['PreSync', 'before'], ['Sync', 'sync'], ['PostSync', 'afterReady']] as const // biome-ignore format: a list
-    return parts.find(([type]) => types.includes(type))?.[1]
-  }
+  if (tool === 'Argo CD') return partsOfArgo.find(([type]) => types.includes(type))?.[1]
   // one for an install alone that has not run yet, or whose content changed, runs at an upgrade too
   for (const event of isUpgrade ? ['upgrade', 'install'] : ['install']) {
     if (types.includes(`pre-${event}`) || (event === 'install' && types.includes('crd-install'))) return 'before'
@@ -112,7 +106,8 @@ function waveOf(object: KubeObject): number {
   return hookOf(object)?.tool === 'Helm' ? Number(object.metadata.annotations?.[weightAnnotation] ?? 0) : 0
 }
 
-function wrongWaves({ object, origin }: Manifest): readonly DevkitError[] {
+/** A problem for each wave and weight that is no whole number: RENDER-110. */
+export function wrongWaves({ object, origin }: Manifest): readonly DevkitError[] {
   return [waveAnnotation, weightAnnotation].flatMap((annotation) => {
     const said = object.metadata.annotations?.[annotation]
     if (said === undefined || /^[+-]?\d+$/.test(said)) return []
@@ -133,10 +128,10 @@ function inStages(placed: readonly Placed[]): readonly Stage[] {
   )
   const stages = new Map<string, Manifest[]>()
   for (const { manifest, tool, wave } of ordered) {
-    const name = tool === 'Helm' ? `weight ${wave}, ${nameOf(manifest.object)}` : `wave ${wave}`
-    stages.set(name, [...(stages.get(name) ?? []), manifest])
+    const key = tool === 'Helm' ? `weight ${wave}, ${nameOf(manifest.object)}` : `wave ${wave}`
+    stages.set(key, [...(stages.get(key) ?? []), manifest])
   }
-  return [...stages].map(([name, each]) => ({ name, manifests: each }))
+  return [...stages.values()]
 }
 
 function compare(a: string, b: string): number {

@@ -4,7 +4,7 @@ import type { Live } from '../deploy/live.ts'
 import { type Observed, observe } from '../deploy/observed.ts'
 import { untilReady } from '../deploy/readiness.ts'
 import { isForbidden } from '../deploy/refusal.ts'
-import { byKind, dependsOnUpgrade, type Stage, sequence } from '../deploy/sequence.ts'
+import { byKind, type Stage, sequence } from '../deploy/sequence.ts'
 import type { Outcome } from '../events/event.ts'
 import type { Kube } from '../kube/kube.ts'
 import { mapLimited } from '../lib/async.ts'
@@ -36,9 +36,19 @@ export async function deploy(
   run: EngineRun,
 ): Promise<readonly Outcome[]> {
   const labels = ownLabels(plan.project, plan.env)
+  const own: Manifest = {
+    object: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: plan.namespace } },
+    origin: { file: plan.configFile, line: 1 },
+  }
+  const namespaces = manifests.filter(({ object }) => object.kind === 'Namespace')
+  const rest = manifests.filter(({ object }) => object.kind !== 'Namespace')
+  const observed = await observe(kube, [own, ...manifests], run.signal)
+  const stages = sequence(rest, {
+    isUpgrade: isUpgrade(rest, observed),
+    isNeededFirst: (object) => isOwnSecret(object, plan),
+  })
   const outcomes: Outcome[] = []
   const versions = new Map<string, string>()
-  let observed: Observed | undefined
   const apply = async (manifest: Manifest): Promise<KubeObject> => {
     const { object } = manifest
     const { outcome, object: applied, putRight } = await applyManifest(kube, manifest, { labels, observed }, run.signal)
@@ -54,65 +64,48 @@ export async function deploy(
     run.bus.emit({ type: 'object', kind: object.kind, name: object.metadata.name, namespace: object.metadata.namespace, outcome })
     return applied
   }
-  const rest = manifests.filter(({ object }) => object.kind !== 'Namespace')
-  const stages = sequence(rest, {
-    isUpgrade: await isUpgrade(kube, rest, run.signal),
-    isNeededFirst: (object) => isOwnSecret(object, plan),
-  })
-  const applyRest = async (stage: Stage | undefined): Promise<void> => {
-    for (const group of byKind((stage?.manifests ?? []).filter(({ object }) => !isWorkload(object))))
-      await mapLimited(group, 8, apply)
+  const applyRest = async (stage: Stage): Promise<void> => {
+    for (const group of byKind(stage.filter(({ object }) => !isWorkload(object)))) await mapLimited(group, 8, apply)
   }
-  const [opening, ...following] = [...stages.before, ...stages.sync]
-  let left: readonly ObjectRef[] = []
-  await runStep(
+  const opening = stages.before[0] ?? stages.sync[0]
+  const left = await runStep(
     run,
     'apply',
     async () => {
-      const own: Manifest = {
-        object: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: plan.namespace } },
-        origin: { file: plan.configFile, line: 1 },
-      }
-      const named = manifests.some(({ object }) => object.kind === 'Namespace' && object.metadata.name === plan.namespace)
-      observed = await observe(kube, named ? manifests : [own, ...manifests], run.signal)
       // every refusal before the first write
       await checkManifests(kube, manifests, { labels, namespace: plan.namespace, observed }, run.signal)
+      const isNamed = namespaces.some(({ object }) => object.metadata.name === plan.namespace)
       // a namespace that somebody else made is used as it is, and stays
-      const used = named || (await isSomebodyElses(kube, refOf(own.object), labels, run.signal))
-      for (const namespace of [...manifests.filter(({ object }) => object.kind === 'Namespace'), ...(used ? [] : [own])])
-        await apply(namespace)
-      left = await recordInventory(kube, plan, rest, run.signal)
+      const isUsed = isNamed || (await isSomebodyElses(kube, refOf(own.object), labels, run.signal))
+      for (const namespace of isUsed ? namespaces : [...namespaces, own]) await apply(namespace)
+      const before = await recordInventory(kube, plan, rest, run.signal)
+      await applyRest(stages.basis)
       await applyRest(opening)
+      return before
     },
     () => (outcomes.every((each) => each === 'unchanged') ? 'unchanged' : 'configured'),
   )
   const ready = new Map<string, Promise<void>>()
-  const deployStage = async (
-    stage: Stage | undefined,
-    signal = run.signal,
-    afterApplied?: (signal: AbortSignal) => Promise<void>,
-  ): Promise<void> => {
-    const workloads = (stage?.manifests ?? [])
+  const deployStage = async (stage: Stage, signal: AbortSignal, afterApplied?: AfterApplied): Promise<void> => {
+    const workloads = stage
       .filter(({ object }) => isWorkload(object))
       .map(({ object, origin }) => ({ object: withSecretVersions(object, versions), origin }))
     await deployWorkloads({ plan, source, kube, live, workloads, ready, apply, synced, afterApplied }, { ...run, signal })
   }
-  const deployNext = async (next: readonly Stage[], signal = run.signal): Promise<void> => {
+  const deployNext = async (next: readonly Stage[], signal: AbortSignal): Promise<void> => {
     for (const stage of next) {
       signal.throwIfAborted()
       await applyRest(stage)
       await deployStage(stage, signal)
     }
   }
-  const last = following.at(-1)
-  const hooksAfter = (signal: AbortSignal): Promise<void> => deployNext(stages.afterApplied, signal)
-  await deployStage(opening, run.signal, last ? undefined : hooksAfter)
-  await deployNext(following.slice(0, -1))
-  if (last) {
-    await applyRest(last)
-    await deployStage(last, run.signal, hooksAfter)
+  const hooksAfter: AfterApplied = (signal) => deployNext(stages.afterApplied, signal)
+  const main = [...stages.before, ...stages.sync]
+  for (const [index, stage] of main.entries()) {
+    if (stage !== opening) await applyRest(stage)
+    await deployStage(stage, run.signal, index === main.length - 1 ? hooksAfter : undefined)
   }
-  await deployNext(stages.afterReady)
+  await deployNext(stages.afterReady, run.signal)
   // what left the manifests goes when what takes its place is ready
   for (const { ref, outcome } of await prune(kube, plan, { manifests: rest, left }, run.signal)) {
     if (outcome === 'pruned') outcomes.push(outcome)
@@ -121,12 +114,9 @@ export async function deploy(
   return outcomes
 }
 
-/** Whether all that is no hook was there before. Only asked where Helm would do another thing then. */
-async function isUpgrade(kube: Kube, manifests: readonly Manifest[], signal: AbortSignal): Promise<boolean> {
-  if (!manifests.some(({ object }) => dependsOnUpgrade(object))) return false
-  const workloads = manifests.filter(({ object }) => isWorkload(object) && !hookOf(object))
-  const found = await mapLimited(workloads, 8, ({ object }) => kube.get(refOf(object), signal))
-  return found.every((object) => object !== undefined)
+/** Whether all workloads that are no hooks were there before: Helm would run other hooks then. */
+function isUpgrade(manifests: readonly Manifest[], observed: Observed): boolean {
+  return manifests.every(({ object }) => !isWorkload(object) || hookOf(object) || observed.get(object))
 }
 
 async function isSomebodyElses(
@@ -150,9 +140,11 @@ interface WorkloadDeployment extends Omit<Deployment, 'manifests'> {
   /** Services of this stage and those before → resolves when it is ready. */
   readonly ready: Map<string, Promise<void>>
   readonly apply: (manifest: Manifest) => Promise<KubeObject>
-  /** What is to be done as soon as all workloads are applied, while they become ready. */
-  readonly afterApplied?: ((signal: AbortSignal) => Promise<void>) | undefined
+  readonly afterApplied?: AfterApplied | undefined
 }
+
+/** What is to be done as soon as all workloads are applied, while they become ready; those that wait for others are not waited for. */
+type AfterApplied = (signal: AbortSignal) => Promise<void>
 
 async function deployWorkloads(
   { plan, source, kube, live, workloads, ready, apply, synced, afterApplied }: WorkloadDeployment,
@@ -173,8 +165,9 @@ async function deployWorkloads(
   const all = ordered.map((manifest) => {
     const workload = nameOf(manifest.object)
     const service = serviceOf.get(workload)
+    const dependsOn = service?.dependsOn ?? []
     const work = async (): Promise<void> => {
-      await Promise.all((service?.dependsOn ?? []).map((name) => ready.get(name)))
+      await Promise.all(dependsOn.map((name) => ready.get(name)))
       signal.throwIfAborted()
       const applied = await apply(manifest)
       isApplied.resolve()
@@ -188,14 +181,15 @@ async function deployWorkloads(
         run.bus.emit({ type: 'service.ready', service: service.name, workload, ms: Math.round(performance.now() - began) })
     }
     const isApplied = Promise.withResolvers<void>()
-    applying.push(isApplied.promise)
+    // a hook may be what the dependencies of others need to be ready
+    if (dependsOn.length === 0) applying.push(isApplied.promise)
     const working = work().catch(fail)
-    working.catch(isApplied.reject)
+    working.catch(isApplied.resolve)
     if (service) ready.set(service.name, working)
     return working
   })
   const after = Promise.all(applying)
-    .then(() => afterApplied?.(signal))
+    .then(() => (signal.aborted ? undefined : afterApplied?.(signal)))
     .catch(fail)
   const settled = await Promise.allSettled([...all, after])
   run.signal.throwIfAborted()

@@ -1,5 +1,7 @@
 import { join, posix } from 'node:path'
+import { wrongWaves } from '../deploy/sequence.ts'
 import type { Files } from '../host/host.ts'
+import { asOne } from '../lib/errors.ts'
 import { type Manifest, nameOf } from '../lib/objects.ts'
 import type { Step } from '../lib/step.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
@@ -84,8 +86,11 @@ export interface Outline extends Profiled {
   readonly plan: Plan
 }
 
+/** The plan and the remarks that hold before anything is built. @throws RENDER-110 */
 export function outlineOf(plan: Plan, source: Source): Outline {
   const made = profiled(source.manifests, transformInput(plan, source, new Map(), new Map()), plan.profileOrigins)
+  const problem = asOne(made.manifests.flatMap(wrongWaves))
+  if (problem) throw problem
   const names = new Set(made.manifests.map(({ object }) => nameOf(object)))
   const services = plan.services.filter(({ name }) => names.has(source.targets.get(name)?.workload ?? ''))
   return { ...made, plan: { ...plan, services } }

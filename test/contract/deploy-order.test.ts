@@ -4,7 +4,7 @@ import { deploy } from '../../src/engine/deploy.ts'
 import type { EngineRun } from '../../src/engine/environment.ts'
 import { Bus } from '../../src/events/bus.ts'
 import type { Event } from '../../src/events/event.ts'
-import type { KubeObject, Manifest } from '../../src/lib/objects.ts'
+import { type KubeObject, type Manifest, podSpecOf, withPodSpec } from '../../src/lib/objects.ts'
 import { Scope } from '../../src/lib/scope.ts'
 import type { Plan } from '../../src/plan/plan.ts'
 import { baseImage } from '../lab/recipe.ts'
@@ -38,10 +38,15 @@ const job = (namespace: string, name: string, script: string, annotations: Annot
 const configMap = (namespace: string, name: string, annotations: Annotations = {}): Manifest =>
   manifest({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name } }, namespace, annotations)
 
-/** Deploys; the events tell what was applied, in the order of time. */
-async function up(namespace: string, manifests: readonly Manifest[]): Promise<{ events: Event[]; failure: unknown }> {
+/** Deploys; the events tell what was applied, in the order of time. `dependsOn`: service, of a Job of its name → those it needs. */
+async function up(
+  namespace: string,
+  manifests: readonly Manifest[],
+  dependsOn: Readonly<Record<string, readonly string[]>> = {},
+): Promise<{ events: Event[]; failure: unknown }> {
+  const services = Object.entries(dependsOn).map(([name, needs]) => ({ name, dependsOn: needs }))
   const plan = {
-    ...{ project: 'order', env: 'default', namespace, directory: rig.scratch, configFile: 'devkit.config.ts', services: [] },
+    ...{ project: 'order', env: 'default', namespace, directory: rig.scratch, configFile: 'devkit.config.ts', services },
     secrets: {},
   } as unknown as Plan
   const bus = new Bus()
@@ -50,7 +55,8 @@ async function up(namespace: string, manifests: readonly Manifest[]): Promise<{ 
   await using scope = new Scope()
   const live = new Live(rig.kube, namespace, scope)
   const run = { bus, signal: scope.signal, timeoutMs: () => 60_000, isUp: () => undefined } as unknown as EngineRun
-  const source = { manifests, home: undefined, targets: new Map(), syncedInto: new Map() }
+  const targets = new Map(services.map(({ name }) => [name, { workload: `Job/${name}`, container: 'main' }]))
+  const source = { manifests, home: undefined, targets, syncedInto: new Map() }
   const failure = await deploy({ plan, source, kube: rig.kube, live, manifests }, run).then(
     () => undefined,
     (thrown: unknown) => thrown,
@@ -103,4 +109,65 @@ test('a hook of Helm for after an install begins when all is applied, ready or n
   const { failure, events } = await up(namespace, [init, job(namespace, 'waits', 'sleep 4')])
   expect(failure).toBeUndefined()
   expect(toldOf(events)).toEqual(['waits created', 'init created', 'ready/init', 'ready/waits'])
+}, 60_000)
+
+test('a hook for after an install may be what a dependency needs to be ready', async () => {
+  const namespace = rig.namespace(`t-order-needed-${process.pid}`)
+  const sharing = (name: string, script: string, annotations: Annotations = {}): Manifest => {
+    const { object, origin } = job(namespace, name, script, annotations)
+    const shared = withPodSpec(object, (pod) => ({
+      ...pod,
+      containers: pod.containers.map((one) => ({ ...one, volumeMounts: [{ name: 'shared', mountPath: '/shared' }] })),
+      volumes: [{ name: 'shared', hostPath: { path: `/var/lib/${namespace}`, type: 'DirectoryOrCreate' } }],
+    }))
+    return { object: shared, origin }
+  }
+  const all = [
+    sharing('db', 'until [ -e /shared/made ]; do sleep 0.1; done'),
+    sharing('web', 'true'),
+    sharing('init', 'touch /shared/made', { 'helm.sh/hook': 'post-install' }),
+  ]
+  const { failure, events } = await up(namespace, all, { db: [], web: ['db'] })
+  expect(failure).toBeUndefined()
+  expect(toldOf(events).at(-1)).toBe('ready/web')
+}, 60_000)
+
+test('a hook may be a pod: one that ends well is done, one that fails ends the rollout with its last lines', async () => {
+  const namespace = rig.namespace(`t-order-pod-${process.pid}`)
+  const pod = (name: string, script: string): Manifest => {
+    const spec = podSpecOf(job(namespace, name, script).object)
+    const object = { apiVersion: 'v1', kind: 'Pod', metadata: { name }, spec }
+    return manifest(object, namespace, { 'helm.sh/hook': 'pre-install', 'helm.sh/hook-weight': name === 'well' ? '1' : '2' })
+  }
+  const well = await up(namespace, [pod('well', 'true'), configMap(namespace, 'plain')])
+  expect(well.failure).toBeUndefined()
+  expect(toldOf(well.events)).toEqual(['well created', 'ready/well', 'plain created'])
+  const { failure, events } = await up(namespace, [pod('ill', 'echo no such table; exit 3'), configMap(namespace, 'plain')])
+  expect(failure).toMatchObject({ code: 'READY-103', detail: expect.stringContaining('no such table') })
+  expect(toldOf(events)).toEqual(['ill created'])
+}, 60_000)
+
+test('a kind and an object of it in one run', async () => {
+  const namespace = rig.namespace(`t-order-kinds-${process.pid}`)
+  const kind = `Lamp${process.pid}`
+  const [plural, group] = [`${kind.toLowerCase()}s`, 'order.devkit.test']
+  const names = { kind, plural, singular: kind.toLowerCase() }
+  const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } }
+  const definition = {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${plural}.${group}` },
+    spec: { group, names, scope: 'Namespaced', versions: [{ name: 'v1', served: true, storage: true, schema }] },
+  }
+  const lamp = manifest({ apiVersion: `${group}/v1`, kind, metadata: { name: 'desk' }, spec: { on: true } }, namespace, {})
+  const all = [lamp, { object: definition, origin: lamp.origin }]
+  try {
+    for (const outcome of ['created', 'unchanged']) {
+      const { failure, events } = await up(namespace, all)
+      expect(failure).toBeUndefined()
+      expect(toldOf(events)).toEqual([`${plural}.${group} ${outcome}`, `desk ${outcome}`])
+    }
+  } finally {
+    rig.kubectl(['delete', 'crd', `${plural}.${group}`, '--ignore-not-found'])
+  }
 }, 60_000)
