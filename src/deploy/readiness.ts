@@ -117,7 +117,7 @@ class Nudge implements Disposable {
 
 /** How long until every container without a probe has run long enough, in ms; undefined when all have. `firstSeen`: container id → when. */
 function settlesIn(object: KubeObject, pods: readonly KubeObject[], firstSeen: Map<string, number>): number | undefined {
-  if (object.kind === 'Job' || object.kind === 'CronJob') return undefined
+  if (object.kind === 'Job' || hasSucceeded(object)) return undefined
   // the pods that its controller counts, but their watch has not yet told of
   if (pods.length === 0 && wantedPods(object) > 0) return untoldMs
   const now = Date.now()
@@ -134,6 +134,11 @@ function settlesIn(object: KubeObject, pods: readonly KubeObject[], firstSeen: M
   })
   const longest = Math.max(0, ...waits)
   return longest > 0 ? longest : undefined
+}
+
+/** Whether it is a pod that has done its work, such as one of Helm's hooks. */
+function hasSucceeded({ kind, status }: KubeObject): boolean {
+  return kind === 'Pod' && ((status ?? {}) as { readonly phase?: string }).phase === 'Succeeded'
 }
 
 /** Whether something else is still on its way that a program which ends may be waiting for, such as its database. */
@@ -230,10 +235,12 @@ export function rollout(object: KubeObject): Rollout {
     return condition ? { waiting: condition.message ?? condition.reason ?? 'it failed', failed: true } : { waiting: 'it runs' }
   }
   if (object.kind === 'CronJob') return 'ready'
-  if (object.kind === 'Pod')
-    return status.conditions?.some(({ type, status: set }) => type === 'Ready' && set === 'True')
-      ? 'ready'
-      : { waiting: 'its pod is not ready' }
+  if (object.kind === 'Pod') {
+    if (hasSucceeded(object)) return 'ready'
+    if (status['phase'] === 'Failed') return { waiting: 'its pod failed', failed: true }
+    const isReady = status.conditions?.some(({ type, status: set }) => type === 'Ready' && set === 'True')
+    return isReady ? 'ready' : { waiting: 'its pod is not ready' }
+  }
   if (number('observedGeneration') < (object.metadata.generation ?? 0))
     return { waiting: 'its controller has not seen the change' }
   const wanted = wantedPods(object)

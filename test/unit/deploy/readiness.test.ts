@@ -103,6 +103,8 @@ describe('a rollout is done', () => {
       object('StatefulSet', 'a', { spec: { replicas: 2 }, status: { ...done, currentRevision: 'a', updateRevision: 'b' } }),
       /old rollout/,
     ],
+    ['Pod that has done its work', object('Pod', 'a', { status: { phase: 'Succeeded', conditions: [] } }), 'ready'],
+    ['Pod that has failed', object('Pod', 'a', { status: { phase: 'Failed' } }), /its pod failed/],
     [
       'DaemonSet that is updated by hand',
       object('DaemonSet', 'a', {
