@@ -36,7 +36,7 @@ export async function applyManifest(
   signal: AbortSignal,
 ): Promise<Applied> {
   const { object } = manifest
-  const wanted = labelled(object, labels)
+  const wanted = asApplied(object, labels)
   const seen = observed.get(object)
   if (seen && isDone(seen, wanted)) return { outcome: 'unchanged', object: seen, putRight: [] }
   try {
@@ -75,10 +75,10 @@ export async function checkManifests(
   const broughtKinds = new Set(manifests.flatMap(({ object }) => kindsOf(object)))
   const asked = manifests.filter(({ object }) => {
     const seen = observed.get(object)
-    return !broughtKinds.has(`${object.apiVersion}/${object.kind}`) && !(seen && isDone(seen, labelled(object, labels)))
+    return !broughtKinds.has(`${object.apiVersion}/${object.kind}`) && !(seen && isDone(seen, asApplied(object, labels)))
   })
   const refused = await mapLimited(asked, 8, async (manifest) => {
-    const wanted = labelled(manifest.object, labels)
+    const wanted = asApplied(manifest.object, labels)
     // a dry run in a namespace that does not exist is refused as such: the default one is the same for every check but that of names
     const placed = isThere || wanted.metadata.namespace !== namespace ? wanted : inNamespace(wanted, 'default')
     try {
@@ -119,9 +119,17 @@ async function applyOver(
   }
 }
 
-/** An object as it is applied: with devkit’s labels; a Secret's texts as its data, which alone the server keeps and compares. */
-export function labelled(object: KubeObject, labels: Labels): KubeObject {
-  const metadata = { ...object.metadata, labels: { ...object.metadata.labels, ...labels } }
+/**
+ * An object as it is applied: with devkit’s labels, and without what says nothing (the server writes a custom resource anew for each empty
+ * map of annotations). A Secret's texts are its data, which alone the server keeps and compares.
+ */
+export function asApplied(object: KubeObject, labels: Labels): KubeObject {
+  const { annotations = {}, creationTimestamp: _, ...told } = object.metadata
+  const metadata = {
+    ...told,
+    ...(Object.keys(annotations).length > 0 && { annotations }),
+    labels: { ...object.metadata.labels, ...labels },
+  }
   const { stringData, ...rest } = object
   if (object.kind !== 'Secret' || !isRecord(stringData)) return { ...object, metadata }
   const encoded = Object.entries(stringData).map(([name, text]) => [name, Buffer.from(String(text)).toString('base64')])
@@ -132,15 +140,20 @@ function inNamespace(object: KubeObject, namespace: string): KubeObject {
   return { ...object, metadata: { ...object.metadata, namespace } }
 }
 
-/** Whether nothing is to be done about an object. */
+/** Whether nothing is to be done about an object, nor awaited of it. */
 function isDone(seen: KubeObject, wanted: KubeObject): boolean {
-  return !hasFailed(seen) && isUnchanged(seen, wanted)
+  const isServed = seen.kind !== 'CustomResourceDefinition' || hasCondition(seen, 'Established')
+  return !hasFailed(seen) && isServed && isUnchanged(seen, wanted)
 }
 
 /** A Job that has given up stays so: only a new one tries again. */
-function hasFailed({ kind, status }: KubeObject): boolean {
+function hasFailed(object: KubeObject): boolean {
+  return object.kind === 'Job' && hasCondition(object, 'Failed')
+}
+
+function hasCondition({ status }: KubeObject, wanted: string): boolean {
   const { conditions = [] } = (status ?? {}) as { readonly conditions?: readonly { type: string; status: string }[] }
-  return kind === 'Job' && conditions.some((condition) => condition.type === 'Failed' && condition.status === 'True')
+  return conditions.some(({ type, status: set }) => type === wanted && set === 'True')
 }
 
 interface CrdSpec {

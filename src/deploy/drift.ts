@@ -2,7 +2,7 @@ import type { Kube } from '../kube/kube.ts'
 import { type Difference, differences } from '../lib/difference.ts'
 import { type KubeObject, type Manifest, refOf } from '../lib/objects.ts'
 import { isRecord } from '../lib/record.ts'
-import { labelled } from './apply.ts'
+import { asApplied } from './apply.ts'
 import { isImmutable, refusal } from './refusal.ts'
 
 /** Fields that the server alone writes. */
@@ -19,7 +19,7 @@ export async function driftOf(
   labels: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<readonly Difference[] | undefined> {
-  const wanted = labelled(manifest.object, labels)
+  const wanted = asApplied(manifest.object, labels)
   let live: KubeObject | undefined
   try {
     live = await kube.get(refOf(wanted), signal)

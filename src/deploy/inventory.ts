@@ -68,7 +68,6 @@ export async function prune(
 const dataKinds: ReadonlySet<string> = new Set([
   'v1 PersistentVolumeClaim',
   'v1 PersistentVolume',
-  'v1 Namespace',
   'apiextensions.k8s.io/v1 CustomResourceDefinition',
 ])
 

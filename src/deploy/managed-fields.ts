@@ -16,6 +16,7 @@ export interface ManagedFields {
 /** Who last applied an object, when it was kubectl. Other names that begin with kubectl are single changes by hand. */
 const appliers = ['kubectl-client-side-apply', 'kubectl']
 
+/** Who owns what of an object, an entry for each manager. */
 export function managedFieldsOf({ metadata }: KubeObject): readonly ManagedFields[] {
   return (metadata['managedFields'] ?? []) as readonly ManagedFields[]
 }

@@ -1,6 +1,5 @@
-import type { Kube } from '../kube/kube.ts'
-import type { KubeObject, Manifest, ObjectRef } from '../lib/objects.ts'
-import { refOf } from '../lib/objects.ts'
+import type { KindRef, Kube } from '../kube/kube.ts'
+import { type KubeObject, type Manifest, type ObjectRef, refOf } from '../lib/objects.ts'
 import { isStatusOf } from './refusal.ts'
 
 /** What is live of some manifests, as one look has seen it. */
@@ -22,7 +21,7 @@ export async function observe(kube: Kube, manifests: readonly Manifest[], signal
     ]),
   )
   const seen = new Map<string, KubeObject>()
-  const look = async (kind: { readonly apiVersion: string; readonly kind: string; readonly namespace: string | undefined }) => {
+  const look = async (kind: KindRef): Promise<void> => {
     const found = await kube.list(kind, signal).catch((thrown: unknown) => {
       if (isStatusOf(thrown, 403, 404)) return []
       throw thrown

@@ -95,7 +95,7 @@ function isEqual(wanted: unknown, live: unknown, field: string): boolean {
     const names = Object.keys(whole)
     return (
       names.length === Object.keys(live).length &&
-      names.every((name) => Object.hasOwn(live, name) && isEqual(whole[name], live[name], name))
+      names.every((name) => Object.hasOwn(live, name) && isEqual(whole[name], live[name], nameOfEntry(field, name)))
     )
   }
   if (wanted === live) return true
