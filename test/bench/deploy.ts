@@ -152,7 +152,7 @@ class DeployBench {
       if (configured.length !== 1) this.wrong.push(`one Deployment changed, ${configured.length} objects were configured`)
       const ready = events.find(({ type, service }) => type === 'service.ready' && service === 's0')
       whole.push(timeOf(ready) - timeOf(configured[0]))
-      told.push(Math.max(0, timeOf(ready) - (await watched.readySince('s0'))))
+      told.push(Math.max(0, timeOf(ready) - (await watched.readySince('s0', this.#generation('s0')))))
     }
     this.#add({
       id: 'changed',
@@ -222,19 +222,16 @@ class DeployBench {
         for (const check of waiting) check()
       }
     })()
-    let before = 0
     return {
-      /** When the newest generation of a Deployment was complete, in ms since the epoch; of each generation once. */
-      readySince: (name: string): Promise<number> =>
+      /** When that generation of a Deployment was complete, in ms since the epoch. */
+      readySince: (name: string, generation: number): Promise<number> =>
         new Promise((resolve) => {
           const check = (): void => {
             const seen = since.get(name)
-            if (!seen || seen.generation <= before) return
-            before = seen.generation
+            if (seen?.generation !== generation) return
             waiting.delete(check)
             resolve(seen.at)
           }
-          before ||= since.get(name)?.generation === undefined ? 0 : (since.get(name)?.generation ?? 0) - 1
           waiting.add(check)
           check()
         }),
@@ -280,6 +277,10 @@ class DeployBench {
       maxBuffer: 1 << 28,
       timeout: 180_000,
     })
+  }
+
+  #generation(name: string): number {
+    return Number(this.#kubectl('get', `deployment/${name}`, '--namespace', project, '-o', 'jsonpath={.metadata.generation}'))
   }
 
   /** resourceVersions of the whole set, as one text. */

@@ -11,9 +11,6 @@ import type { MachineSettings } from '../lab/settings.ts'
 /** The API of a real cluster that all files of this layer share: each works in namespaces of its own. Pods there run `baseImage`. */
 export interface ApiRig extends AsyncDisposable {
   readonly kube: Kube
-  readonly kubeconfig: string
-  /** Address of the API server, for what stands between it and devkit. */
-  readonly server: string
   readonly signal: AbortSignal
   readonly scratch: string
   /** Makes a namespace that goes with the rig; `name` begins with `t-`. */
@@ -44,8 +41,6 @@ export async function openApiRig(): Promise<ApiRig> {
   const made: string[] = []
   return {
     kube,
-    kubeconfig,
-    server: kubectl(['config', 'view', '--minify', '--output=jsonpath={.clusters[0].cluster.server}']),
     signal: abort.signal,
     scratch,
     namespace(name) {

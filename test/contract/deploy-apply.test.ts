@@ -16,7 +16,7 @@ const labels = ownLabels('t-apply', 'default')
 
 beforeAll(async () => {
   rig = await openApiRig()
-  namespace = rig.namespace('t-apply')
+  namespace = rig.namespace(`t-apply-${process.pid}`)
   kube = {
     ...rig.kube,
     apply: (object, signal, options) => {

@@ -7,7 +7,7 @@ import { type ApiRig, openApiRig } from './api-rig.ts'
 // What becomes of objects that left the manifests.
 
 let rig: ApiRig
-const environment = { namespace: 't-inventory', project: 't-inventory', env: 'default' }
+const environment = { namespace: `t-inventory-${process.pid}`, project: 't-inventory', env: 'default' }
 const labels = ownLabels(environment.project, environment.env)
 
 beforeAll(async () => {
