@@ -137,3 +137,16 @@ test('a service whose workload the profile leaves out is none of the environment
   expect({ notes, kinds: manifests.map(({ object }) => object.kind) }).toEqual({ notes: [], kinds: ['Service'] })
   expect(outlineOf(plan(), source).plan.services).toEqual(plan().services)
 })
+
+test('waves that are no whole numbers are told all at once, before anything is made', async () => {
+  project()
+  const settings = (name: string, wave: string): string =>
+    `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ${name}\n  annotations: { argocd.argoproj.io/sync-wave: '${wave}' }\n`
+  writeFileSync(join(directory, 'k8s/settings.yaml'), `${settings('a', 'first')}---\n${settings('b', '1.5')}`)
+  await expect(rendered(plan(), true)).rejects.toMatchObject({
+    code: 'RENDER-110',
+    message: expect.stringMatching(
+      /^2 problems in the manifests:\n.*ConfigMap\/a is "first".*\n.*ConfigMap\/b is "1\.5".*settings\.yaml/,
+    ),
+  })
+})
