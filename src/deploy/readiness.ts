@@ -2,7 +2,6 @@ import type { Kube } from '../kube/kube.ts'
 import { type KubeObject, nameOf, type PodSpec } from '../lib/objects.ts'
 import type { Step } from '../lib/step.ts'
 import {
-  type Condition,
   type ContainerStatus,
   containersOf,
   type NotReady,
@@ -13,6 +12,7 @@ import {
   type Warning,
 } from './diagnosis/diagnosis.ts'
 import type { Live } from './live.ts'
+import { hasSucceeded, rollout, wantedPods } from './rollout.ts'
 
 /** How often a standstill is looked at without an event: what is unschedulable may stay silent. In ms. */
 const recheckMs = 5000
@@ -53,7 +53,7 @@ export async function untilReady(kube: Kube, live: Live, awaited: Awaited, step:
     const object = live.get(workload)
     if (!object || isOlder(object, applied)) return undefined
     const pods = live.currentPodsOf(object)
-    const state = rollout(object)
+    const state = rollout(object, { pods: live.everyPodOf(object) })
     if (state === 'ready') {
       const settlesInMs = settlesIn(object, live.podsOf(object), firstSeen)
       if (settlesInMs === undefined) return 'ready'
@@ -136,11 +136,6 @@ function settlesIn(object: KubeObject, pods: readonly KubeObject[], firstSeen: M
   return longest > 0 ? longest : undefined
 }
 
-/** Whether it is a pod that has done its work, such as one of Helm's hooks. */
-function hasSucceeded({ kind, status }: KubeObject): boolean {
-  return kind === 'Pod' && ((status ?? {}) as { readonly phase?: string }).phase === 'Succeeded'
-}
-
 /** Whether something else is still on its way that a program which ends may be waiting for, such as its database. */
 function mayWaitForOthers(live: Live, workload: string, restarts: number): boolean {
   if (restarts >= restartsWhateverElse) return false
@@ -208,58 +203,6 @@ async function warningsAbout(
 /** Whether a watch has not yet told of what was applied. */
 function isOlder(seen: KubeObject, { metadata }: KubeObject): boolean {
   return seen.metadata.uid !== metadata.uid || (seen.metadata.generation ?? 0) < (metadata.generation ?? 0)
-}
-
-type Rollout = 'ready' | { readonly waiting: string; readonly failed?: boolean }
-
-function wantedPods({ kind, spec, status }: KubeObject): number {
-  if (kind === 'DaemonSet') return ((status ?? {}) as { readonly desiredNumberScheduled?: number }).desiredNumberScheduled ?? 0
-  return ((spec ?? {}) as { readonly replicas?: number }).replicas ?? 1
-}
-
-/** @see https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#complete-deployment */
-export function rollout(object: KubeObject): Rollout {
-  const spec = (object['spec'] ?? {}) as {
-    readonly paused?: boolean
-    readonly updateStrategy?: { readonly type?: string; readonly rollingUpdate?: { readonly partition?: number } }
-  }
-  const status = (object['status'] ?? {}) as Readonly<Record<string, number | string | undefined>> & {
-    readonly conditions?: readonly Condition[]
-  }
-  const number = (name: string): number => Number(status[name] ?? 0)
-  if (object.kind === 'Job') {
-    const condition = status.conditions?.find(
-      ({ status: set, type }) => set === 'True' && (type === 'Complete' || type === 'Failed'),
-    )
-    if (condition?.type === 'Complete') return 'ready'
-    return condition ? { waiting: condition.message ?? condition.reason ?? 'it failed', failed: true } : { waiting: 'it runs' }
-  }
-  if (object.kind === 'CronJob') return 'ready'
-  if (object.kind === 'Pod') {
-    if (hasSucceeded(object)) return 'ready'
-    if (status['phase'] === 'Failed') return { waiting: 'its pod failed', failed: true }
-    const isReady = status.conditions?.some(({ type, status: set }) => type === 'Ready' && set === 'True')
-    return isReady ? 'ready' : { waiting: 'its pod is not ready' }
-  }
-  if (number('observedGeneration') < (object.metadata.generation ?? 0))
-    return { waiting: 'its controller has not seen the change' }
-  const wanted = wantedPods(object)
-  const updated = number(object.kind === 'DaemonSet' ? 'updatedNumberScheduled' : 'updatedReplicas')
-  const ready = number(
-    object.kind === 'DaemonSet' ? 'numberAvailable' : object.kind === 'StatefulSet' ? 'readyReplicas' : 'availableReplicas',
-  )
-  // who asks for OnDelete, a partition or a pause does not want every pod to be of the new rollout
-  const held = spec.paused || spec.updateStrategy?.type === 'OnDelete'
-  const partition = spec.updateStrategy?.rollingUpdate?.partition ?? 0
-  if (!held) {
-    const toUpdate = object.kind === 'StatefulSet' ? Math.max(0, wanted - partition) : wanted
-    if (updated < toUpdate) return { waiting: `${updated} of ${toUpdate} pods are of the new rollout` }
-    if (object.kind === 'Deployment' && number('replicas') > updated)
-      return { waiting: 'pods of the old rollout are still there' }
-    if (object.kind === 'StatefulSet' && partition === 0 && status['currentRevision'] !== status['updateRevision'] && wanted > 0)
-      return { waiting: 'pods of the old rollout are still there' }
-  }
-  return ready >= wanted ? 'ready' : { waiting: `${ready} of ${wanted} pods are ready` }
 }
 
 interface Ends extends AsyncDisposable {

@@ -1,6 +1,6 @@
 import type { Cluster } from '../cluster/provider.ts'
 import { podTrouble, problemOf } from '../deploy/diagnosis/diagnosis.ts'
-import { rollout } from '../deploy/readiness.ts'
+import { rollout } from '../deploy/rollout.ts'
 import type { Problem } from '../events/event.ts'
 import type { ServiceStatus, Status } from '../events/status.ts'
 import { type PortBook, portBookFile } from '../forward/mapped.ts'

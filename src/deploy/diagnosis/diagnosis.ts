@@ -68,6 +68,8 @@ export interface Condition {
   readonly reason?: string
   readonly message?: string
   readonly lastTransitionTime?: string
+  /** The generation of its object that it is about. */
+  readonly observedGeneration?: number
 }
 
 /** A volume may still be on its way when the scheduler first says no, in ms. */

@@ -1,17 +1,18 @@
 import { describe, expect, test } from 'vitest'
 import { podTrouble, troubleInWarnings } from '../../../src/deploy/diagnosis/diagnosis.ts'
 import { Live } from '../../../src/deploy/live.ts'
-import { rollout, untilReady } from '../../../src/deploy/readiness.ts'
+import { untilReady } from '../../../src/deploy/readiness.ts'
 import type { Kube, KubeEvent } from '../../../src/kube/kube.ts'
 import { Inbox } from '../../../src/lib/async.ts'
 import type { KubeObject } from '../../../src/lib/objects.ts'
 import { Scope } from '../../../src/lib/scope.ts'
 
 const ago = (ms: number): string => new Date(Date.now() - ms).toISOString()
+const apiVersions: Readonly<Record<string, string>> = { Pod: 'v1', Job: 'batch/v1', CronJob: 'batch/v1' }
 const object = (kind: string, name: string, rest: Readonly<Record<string, unknown>> = {}): KubeObject => {
   const { metadata, ...fields } = rest as { metadata?: object }
   return {
-    apiVersion: 'v1',
+    apiVersion: apiVersions[kind] ?? 'apps/v1',
     kind,
     metadata: { name, uid: `uid-of-${name}`, generation: 1, creationTimestamp: ago(5000), ...metadata },
     ...fields,
@@ -32,7 +33,10 @@ const pod = (name: string, owner: string, container: object, ageMs = 5000): Kube
   object('Pod', name, {
     ...ownedBy(owner, { creationTimestamp: ago(ageMs) }),
     spec: { containers: [{ name: 'main' }] },
-    status: { containerStatuses: [container] },
+    status: {
+      conditions: [{ type: 'Ready', status: (container as { ready?: boolean }).ready ? 'True' : 'False' }],
+      containerStatuses: [container],
+    },
   })
 
 describe('what time cannot mend', () => {
@@ -71,52 +75,6 @@ describe('what time cannot mend', () => {
     expect(troubleInWarnings([refused], [made], Date.now())).toBe(undefined)
     expect(troubleInWarnings([unmounted], [made], Date.now())).toMatchObject({ reason: 'not-mounted', pod: 'p' })
     expect(troubleInWarnings([unmounted], [pod('p', 'set', waiting('ContainerCreating'), 500)], Date.now())).toBe(undefined)
-  })
-})
-
-describe('a rollout is done', () => {
-  const done = { observedGeneration: 1, replicas: 2, updatedReplicas: 2, availableReplicas: 2, readyReplicas: 2 }
-  test.each<[string, KubeObject, unknown]>([
-    ['Deployment', object('Deployment', 'a', { spec: { replicas: 2 }, status: done }), 'ready'],
-    [
-      'its controller is late',
-      object('Deployment', 'a', { metadata: { generation: 2 }, spec: { replicas: 2 }, status: done }),
-      /not seen/,
-    ],
-    ['old pods are there', object('Deployment', 'a', { spec: { replicas: 2 }, status: { ...done, replicas: 3 } }), /old rollout/],
-    [
-      'paused, of two rollouts',
-      object('Deployment', 'a', { spec: { replicas: 2, paused: true }, status: { ...done, updatedReplicas: 0 } }),
-      'ready',
-    ],
-    ['no replicas', object('Deployment', 'a', { spec: { replicas: 0 }, status: { observedGeneration: 1 } }), 'ready'],
-    [
-      'StatefulSet with a partition',
-      object('StatefulSet', 'a', {
-        spec: { replicas: 2, updateStrategy: { rollingUpdate: { partition: 1 } } },
-        status: { ...done, updatedReplicas: 1, currentRevision: 'a', updateRevision: 'b' },
-      }),
-      'ready',
-    ],
-    [
-      'StatefulSet half way',
-      object('StatefulSet', 'a', { spec: { replicas: 2 }, status: { ...done, currentRevision: 'a', updateRevision: 'b' } }),
-      /old rollout/,
-    ],
-    ['Pod that has done its work', object('Pod', 'a', { status: { phase: 'Succeeded', conditions: [] } }), 'ready'],
-    ['Pod that has failed', object('Pod', 'a', { status: { phase: 'Failed' } }), /its pod failed/],
-    [
-      'DaemonSet that is updated by hand',
-      object('DaemonSet', 'a', {
-        spec: { updateStrategy: { type: 'OnDelete' } },
-        status: { observedGeneration: 1, desiredNumberScheduled: 1, updatedNumberScheduled: 0, numberAvailable: 1 },
-      }),
-      'ready',
-    ],
-  ])('%s', (_, workload, expected) => {
-    const found = rollout(workload)
-    if (typeof expected === 'string') expect(found).toBe(expected)
-    else expect(found).toMatchObject({ waiting: expect.stringMatching(expected as RegExp) })
   })
 })
 
