@@ -47,6 +47,7 @@ export async function openParts(io: Io, command: string): Promise<Parts> {
     mirrors: machine.mirrors,
     userKubeconfig: userKubeconfigs[0] ?? '',
     userKubeconfigs,
+    openKube,
   }
-  return { ...parts, host: parts, tools: makeToolbox(parts), openKube }
+  return { ...parts, host: parts, tools: makeToolbox(parts) }
 }

@@ -1,13 +1,15 @@
 import { readFile, rm } from 'node:fs/promises'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
-import type { ClusterSpec } from '../config/schema.ts'
+import type { ClusterSpec, ExistingSpec } from '../config/schema.ts'
 import type { Files } from '../host/host.ts'
 import { DevkitError, messageOf } from '../lib/errors.ts'
 import { nearest } from '../lib/nearest.ts'
+import type { Step } from '../lib/step.ts'
+import { type EntranceParts, entranceTo } from './entrance.ts'
 import type { Cluster, ClusterProvider, ClusterRequest } from './provider.ts'
 
 /** What a provider of clusters that exist may touch. */
-export interface ExistingParts {
+export interface ExistingParts extends EntranceParts {
   readonly files: Pick<Files, 'writePrivate'>
   /** Directory of devkit's own kubeconfigs. */
   readonly stateDirectory: string
@@ -17,26 +19,27 @@ export interface ExistingParts {
 
 /**
  * A cluster that somebody else made, reached by a context of the user's kubeconfig. In the config: `cluster: { existing: { context } }`.
- * devkit puts its objects into it and takes them out again; the cluster itself, its nodes and the user's kubeconfig are left alone, and no
- * other context is ever acted on, whatever is current.
+ * devkit puts its objects into it and takes them out again; the cluster itself and the user's kubeconfig are left alone, and no other context is
+ * ever acted on, whatever is current. Nodes that are containers of this machine are entered for images and saves, unless the config says no.
  */
 export function existing(parts: ExistingParts): ClusterProvider {
-  const clusterOf = async (request: ClusterRequest): Promise<Cluster> => {
-    const context = contextOf(request.spec)
+  const clusterOf = async (request: ClusterRequest, { signal }: Pick<Step, 'signal'>): Promise<Cluster> => {
+    const { context, enterNodes } = specOf(request.spec)
     const kubeconfig = join(parts.stateDirectory, 'clusters', request.name, 'kubeconfig')
     const text = await accessTo(context, parts)
     // credentials may have changed since the last run
     if ((await readFile(kubeconfig, 'utf8').catch(() => '')) !== text) await parts.files.writePrivate(kubeconfig, text)
-    return { name: request.name, kubeconfig, nodes: [] }
+    if (enterNodes === false) return { name: request.name, kubeconfig, nodes: [], whyNotEntered: saidNo }
+    const { containers, whyNot } = await entranceTo(kubeconfig, parts, signal)
+    return { name: request.name, kubeconfig, nodes: [...containers.values()], containers, whyNotEntered: whyNot }
   }
   return {
     own: false,
-    async find(request) {
-      return { state: 'running', cluster: await clusterOf(request) }
+    async find(request, step) {
+      return { state: 'running', cluster: await clusterOf(request, step) }
     },
-    async ensure(request, _ports, _step, nodesRun) {
-      nodesRun?.([])
-      return { cluster: await clusterOf(request), outcome: 'unchanged', runningSince: 0 }
+    async ensure(request, _ports, step) {
+      return { cluster: await clusterOf(request, step), outcome: 'unchanged', runningSince: 0 }
     },
     async remove(request) {
       await rm(join(parts.stateDirectory, 'clusters', request.name), { recursive: true, force: true })
@@ -44,9 +47,11 @@ export function existing(parts: ExistingParts): ClusterProvider {
   }
 }
 
-function contextOf(spec: ClusterSpec): string {
+const saidNo = 'the config says cluster.existing.enterNodes: false'
+
+function specOf(spec: ClusterSpec): ExistingSpec {
   if (!('existing' in spec)) throw new Error('the spec is of another provider')
-  return spec.existing.context
+  return spec.existing
 }
 
 interface Named {

@@ -44,8 +44,12 @@ export interface Cluster {
   readonly name: string
   /** Path of devkit's own kubeconfig for this cluster. */
   readonly kubeconfig: string
-  /** Containers that are the nodes; the first runs the control plane. None where nodes cannot be entered. */
+  /** Containers that are the nodes, by name or id. None where nodes cannot be entered. */
   readonly nodes: readonly string[]
+  /** Name of a node → its container in `nodes`, where these are ids. */
+  readonly containers?: ReadonlyMap<string, string>
+  /** Why its nodes cannot be entered. */
+  readonly whyNotEntered?: string | undefined
 }
 
 /** A port of 127.0.0.1 that leads to a NodePort, fixed when the cluster is made. */

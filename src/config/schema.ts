@@ -19,8 +19,12 @@ const kindSpec = v.strictObject({
 const existingSpec = v.strictObject({
   context: described('A context of the kubeconfig (KUBECONFIG, else ~/.kube/config). No other is ever acted on.', text),
   registry: described(
-    'Where built images are pushed for the cluster to pull, such as `localhost:5001`; default: the cluster has them, or can pull them by their own names.',
+    'Where built images are pushed for the cluster to pull, such as `localhost:5001`; default: they are put into nodes that are containers of this machine, else the cluster has them, or can pull them by their own names.',
     v.optional(v.pipe(text, v.regex(/^[^/\s]+(\/[^\s]*)?$/, 'a registry such as localhost:5001'))),
+  ),
+  enterNodes: described(
+    'Whether nodes that are containers of this machine (minikube, kind) are entered for saves and images; default: yes. `false`: all goes through the API of the cluster and the registry.',
+    v.optional(v.boolean()),
   ),
 })
 

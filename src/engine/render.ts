@@ -123,7 +123,7 @@ export function transformInput(
   }
 }
 
-/** Whether files get into containers only by what the containers may write themselves. */
+/** Whether files may have to go through what the containers can write themselves: that is known only when the cluster has been asked. */
 function needsCopies({ profile, cluster: { spec } }: Plan): boolean {
   return profile.writable === true && 'existing' in spec
 }

@@ -83,10 +83,9 @@ export class Sessions {
     this.#help = help
     // ends after the sessions, so that a lease can be taken back
     const streamScope = new Scope()
-    const kube = () => this.#state.kube
     this.#streams = new Streams(run, streamScope, {
       transport: () => transportOf(run.parts.tools, this.#state.cluster),
-      kube,
+      target: (node) => ({ node, container: this.#state.cluster.containers?.get(node), kube: this.#state.kube }),
       onStart: (container, node) => this.#started(container, node),
       onStopped: () => this.#help.bringUp(),
     })
@@ -420,16 +419,16 @@ export class Sessions {
   }
 
   #whyNotInPlace({ build }: ServicePlan, container: Container): string {
-    const { plan, source, cluster } = this.#state
+    const { plan, source } = this.#state
     if (plan.profile.supervise !== true) return `the profile ${plan.profileName} does not supervise it`
     if (isSupervised(container)) return 'its image has no mkfifo'
     if (!build) return 'its image is not built here, so what it runs is not known'
     const whyNot =
       leasePlace(plan, source) === 'node'
         ? 'it is not known on this architecture'
-        : cluster.nodes.length > 0
+        : 'kind' in plan.cluster.spec
           ? 'the namespace takes no pod with a directory of the node'
-          : 'the nodes of this cluster cannot be entered'
+          : 'devkit did not make this cluster'
     return `its image has no shell, and its node's cannot be used: ${whyNot}`
   }
 

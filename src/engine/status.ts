@@ -58,6 +58,7 @@ export async function status(asked: Plan, run: EngineRun): Promise<Status> {
       name: plan.cluster.name,
       state,
       sync: found && 'cluster' in found ? transportOf(parts.tools, found.cluster).way : undefined,
+      syncReason: found && 'cluster' in found ? found.cluster.whyNotEntered : undefined,
     },
     namespace: plan.namespace,
     services:

@@ -1,8 +1,7 @@
-import type { Kube } from '../kube/kube.ts'
 import { delay } from '../lib/async.ts'
 import { DevkitError } from '../lib/errors.ts'
 import type { Scope } from '../lib/scope.ts'
-import type { ContainerRef, SyncSession, SyncTransport } from '../sync/transport.ts'
+import type { ContainerRef, SyncSession, SyncTarget, SyncTransport } from '../sync/transport.ts'
 import { problemEvent, type Run, runStep } from './step.ts'
 
 const longestPauseMs = 2000
@@ -10,7 +9,8 @@ const longestPauseMs = 2000
 /** What streams are opened with. */
 export interface StreamParts {
   readonly transport: () => SyncTransport
-  readonly kube: () => Kube
+  /** Where a node is reached now. */
+  readonly target: (node: string) => SyncTarget
   /** Told each container that starts, where the transport knows. */
   readonly onStart: (container: ContainerRef, node: string) => void
   /** The engine was away, is back, and has not started the node again. */
@@ -22,19 +22,19 @@ export class Streams {
   readonly #run: Run
   readonly #scope: Scope
   readonly #transport: () => SyncTransport
-  readonly #kube: () => Kube
+  readonly #target: StreamParts['target']
   readonly #onStart: StreamParts['onStart']
   readonly #onStopped: StreamParts['onStopped']
   readonly #open = new Map<string, Promise<SyncSession>>()
   readonly #lost = new Set<string>()
 
-  constructor(run: Run, scope: Scope, { transport, kube, onStart, onStopped }: StreamParts) {
+  constructor(run: Run, scope: Scope, { transport, target, onStart, onStopped }: StreamParts) {
     this.#run = run
     this.#onStart = onStart
     this.#onStopped = onStopped
     this.#scope = scope
     this.#transport = transport
-    this.#kube = kube
+    this.#target = target
   }
 
   /** The stream into a node, as soon as there is one. @throws the scope's reason when it ends first */
@@ -57,10 +57,10 @@ export class Streams {
 
   async #untilOpen(node: string): Promise<SyncSession> {
     const { signal } = this.#scope
-    const target = { node, kube: this.#kube() }
     let engineWasAway = false
     for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
       try {
+        const target = this.#target(node)
         const session = this.#lost.has(node)
           ? await this.#transport().open(target, { signal, say: () => undefined })
           : await runStep({ bus: this.#run.bus, signal }, `stream/${node}`, (step) => this.#transport().open(target, step))

@@ -226,6 +226,8 @@ function ensureCluster(plan: Plan, run: EngineRun, nodesRun: (nodes: readonly st
     'cluster',
     (step) =>
       aloneWithCluster(plan, parts, step, async () => {
+        // one that is not devkit's is there, and needs one look
+        if (!provider.own) return provider.ensure(plan.cluster, [], step, nodesRun)
         const file = portBookFile(parts.stateDirectory, plan.cluster.name)
         const { state } = await provider.find(plan.cluster, step)
         if (state !== 'absent' && state !== 'making') {
@@ -333,13 +335,13 @@ export function imageFile({ directory }: Plan, reference: string): string {
 /** Brings images to the nodes one after the other, as they come: what two have in common is sent once. */
 class Deliveries {
   readonly #nodes: Promise<readonly string[]>
-  readonly #made: Promise<unknown>
+  readonly #made: Promise<EnsuredCluster>
   readonly #spec: ClusterSpec
   readonly #run: EngineRun
   #last: Promise<boolean> = Promise.resolve(false)
 
   /** `nodes` can take images before the cluster is `made`; the run's signal ends the wait for them. */
-  constructor(nodes: Promise<readonly string[]>, made: Promise<unknown>, spec: ClusterSpec, run: EngineRun) {
+  constructor(nodes: Promise<readonly string[]>, made: Promise<EnsuredCluster>, spec: ClusterSpec, run: EngineRun) {
     this.#nodes = nodes
     this.#spec = spec
     this.#made = made
@@ -350,7 +352,8 @@ class Deliveries {
     const before = this.#last
     this.#last = before.then(async (sent) => {
       const nodes = await abortable(this.#nodes, this.#run.signal)
-      if ('existing' in this.#spec) return (await this.#push(repository, reference, this.#spec.existing)) === 'created' || sent
+      if ('existing' in this.#spec && (this.#spec.existing.registry !== undefined || nodes.length === 0))
+        return (await this.#push(repository, reference, this.#spec.existing)) === 'created' || sent
       const outcomes = await Promise.all(nodes.map((node) => this.#deliver(repository, reference, node)))
       return sent || outcomes.includes('created')
     })
@@ -370,7 +373,10 @@ class Deliveries {
       `deliver/${repository.split('/').at(-1)}`,
       async (step) => {
         if (registry !== undefined) return this.#run.parts.tools.push.push(reference, step)
-        step.say(`${context} has to have ${reference} already: cluster.existing.registry names no registry to push it to`)
+        const { whyNotEntered } = (await this.#made).cluster
+        step.say(
+          `${context} has to have ${reference} already: cluster.existing.registry names no registry to push it to, and its nodes are not entered: ${whyNotEntered}`,
+        )
         return 'unchanged'
       },
       (outcome) => outcome,

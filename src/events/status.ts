@@ -46,6 +46,8 @@ export const statusSchema = v.strictObject({
     state: v.picklist(['unknown', 'absent', 'making', 'running', 'stopped', 'paused']),
     /** How saved files come into its containers. */
     sync: v.optional(v.picklist(['node stream', 'exec stream'])),
+    /** Why that is not the node stream, which is the faster one. */
+    syncReason: v.optional(v.string()),
   }),
   namespace: v.string(),
   services: v.array(serviceStatusSchema),

@@ -31,9 +31,9 @@ import {
 export function nodeStream({ engine }: Pick<Host, 'engine'>): SyncTransport {
   return {
     way: 'node stream',
-    async open({ node }, step) {
+    async open({ node, container = node }, step) {
       const start = async (script: string): Promise<EngineStream> =>
-        (await engine()).open(node, ['perl', '-e', script], step.signal)
+        (await engine()).open(container, ['perl', '-e', script], step.signal)
       const channel = new Channel(node, await start(nodeScript))
       await channel.ready
       return new NodeSession(node, channel, start)

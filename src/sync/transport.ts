@@ -14,6 +14,8 @@ export interface SyncTransport {
 /** Where containers are reached: a node by its name in the cluster, and the cluster's API. */
 export interface SyncTarget {
   readonly node: string
+  /** The engine's container that the node is; by default that of its name. */
+  readonly container?: string | undefined
   readonly kube: Kube
 }
 

@@ -80,7 +80,7 @@ async function makeCluster(stand: Stand, { transport }: SyncOptions, { directory
   await stand.end(directory, 'up')
   if (transport === 'node') return undefined
   const registry = stand.own(await startRegistryFor(node, stand.docker, join(stand.scratch, 'registry'), stand.scratch))
-  const spec = { existing: { context: cluster, registry: registry.address } }
+  const spec = { existing: { context: cluster, registry: registry.address, enterNodes: false } }
   configure(stand, directory, spec, {})
   return spec
 }

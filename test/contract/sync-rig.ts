@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
+import { entranceTo } from '../../src/cluster/entrance.ts'
 import { openEngine } from '../../src/host/engine.ts'
 import { openKube } from '../../src/kube/client.ts'
 import type { Kube } from '../../src/kube/kube.ts'
 import type { Step } from '../../src/lib/step.ts'
 import { execStream } from '../../src/sync/exec-stream.ts'
 import { nodeStream } from '../../src/sync/node-stream.ts'
-import type { ContainerRef, SyncTransport } from '../../src/sync/transport.ts'
+import type { ContainerRef, SyncTarget, SyncTransport } from '../../src/sync/transport.ts'
 import { labUp } from '../lab/lab.ts'
 import { baseImage, nodeImage } from '../lab/recipe.ts'
 
@@ -18,6 +19,8 @@ import { baseImage, nodeImage } from '../lab/recipe.ts'
 export interface SyncRig extends AsyncDisposable {
   readonly node: string
   readonly kube: Kube
+  /** The node, entered as one of a cluster that exists: by the id of its container. */
+  readonly target: SyncTarget
   readonly step: Step
   /** What the steps said. */
   readonly said: readonly string[]
@@ -103,10 +106,13 @@ RUN ["/bin/busybox", "--install", "-s", "/bin"]
   }
   const engine = await openEngine(settings.engine)
   const kube = await openKube(kubeconfig)
+  const { containers: entered, whyNot } = await entranceTo(kubeconfig, { engine: async () => engine, openKube }, signal)
+  if (whyNot !== undefined) throw new Error(whyNot)
   const said: string[] = []
   return {
     node,
     kube,
+    target: { node, container: entered.get(node), kube },
     step: { signal, say: (line) => void said.push(line) },
     said,
     scratch,

@@ -36,7 +36,7 @@ describe.each<['node' | 'exec', Sort]>([
 
   beforeAll(async () => {
     container = rig.containers[sort]
-    session = await rig.transports[way].open({ node: rig.node, kube: rig.kube }, rig.step)
+    session = await rig.transports[way].open(rig.target, rig.step)
   })
   afterAll(() => session?.[Symbol.asyncDispose]())
 
@@ -296,7 +296,7 @@ describe.each<['node' | 'exec', Sort]>([
 
 const ways = ['node', 'exec'] as const
 type Way = (typeof ways)[number]
-const open = (way: Way): Promise<SyncSession> => rig.transports[way].open({ node: rig.node, kube: rig.kube }, rig.step)
+const open = (way: Way): Promise<SyncSession> => rig.transports[way].open(rig.target, rig.step)
 const one = (target: string, roots: readonly string[] = ['/app']): Batch => ({ roots, writes: [file(target, 'x')], deletes: [] })
 
 test('by the node a user who may write nothing gets the files all the same; by the API that is told', async () => {

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { app, deployment, imageOf, manifestsOf, serviceOf } from './tools/app.ts'
 import { type Registry, startRegistryFor } from './tools/registry.ts'
-import { useRig } from './tools/rig.ts'
+import { type RunOptions, useRig } from './tools/rig.ts'
 
 // A cluster that somebody else made, with a namespace and an object of theirs in it, and a registry that it pulls from.
 
@@ -64,27 +64,73 @@ test('a second up changes nothing and says so', async () => {
   expect(events.find(({ reason }) => String(reason).includes('nothing has changed'))).toBeDefined()
 })
 
-test('status shows that files go through the cluster’s API', () => {
+const sync = (options?: RunOptions): unknown => (rig.query(['status'], options) as { readonly cluster: object }).cluster
+
+test('status shows that files go through the node, a container of this machine', () => {
   expect(rig.query(['status'])).toMatchObject({
-    cluster: { state: 'running', sync: 'exec stream' },
+    cluster: { state: 'running', sync: 'node stream' },
     services: [{ name: 'web', ready: true }],
+    problems: [],
   })
-  expect(rig.text(['status']).stdout).toContain('exec stream')
+  expect(sync()).not.toHaveProperty('syncReason')
+  expect(rig.text(['status']).stdout).toContain(' · node stream · ')
 })
 
-test('watch: a save is in the running container, without a build', async () => {
+test('they go through the cluster’s API, and status says why, where the config forbids the other way or no engine is here', () => {
+  const good = rig.read('devkit.config.json')
+  rig.write('devkit.config.json', config({ context, registry: registry.address, enterNodes: false }))
+  expect(sync()).toMatchObject({ sync: 'exec stream', syncReason: 'the config says cluster.existing.enterNodes: false' })
+  expect(rig.text(['status']).stdout).toContain(' · exec stream (the config says cluster.existing.enterNodes: false) · ')
+  rig.write('devkit.config.json', good)
+  const away = { DEVKIT_MACHINE: undefined, DOCKER_HOST: 'unix:///nowhere/docker.sock' }
+  expect(rig.query(['status'], { env: away })).toMatchObject({
+    cluster: { sync: 'exec stream', syncReason: 'No container engine answers at unix:///nowhere/docker.sock' },
+    services: [{ name: 'web', ready: true }],
+    problems: [],
+  })
+})
+
+test('a container that has the node’s name and runs a containerd of its own is not entered', () => {
+  const real = `${rig.node}-real`
+  rig.docker('rename', rig.node, real)
+  try {
+    const labels = [`io.x-k8s.kind.cluster=${rig.cluster}`, 'io.x-k8s.kind.role=control-plane'].flatMap((each) => [
+      '--label',
+      each,
+    ])
+    const places = ['--volume', '/var', '--tmpfs', '/run', '--entrypoint', 'containerd']
+    rig.docker('run', '--detach', '--privileged', '--name', rig.node, ...labels, ...places, inject('lab').nodeImage)
+    rig.docker('exec', rig.node, 'timeout', '60', 'sh', '-c', 'until ctr version; do :; done')
+    expect(sync()).toMatchObject({
+      state: 'running',
+      sync: 'exec stream',
+      syncReason: `the container ${rig.node} of this machine is not its node of that name`,
+    })
+  } finally {
+    rig.docker('rm', '--force', '--volumes', rig.node)
+    rig.docker('rename', real, rig.node)
+  }
+  expect(sync()).toMatchObject({ sync: 'node stream' })
+})
+
+test.each(['node stream', 'exec stream'])('watch: a save is in the running container by the %s, without a build', async (way) => {
+  const good = rig.read('devkit.config.json')
+  rig.write('devkit.config.json', config({ context, registry: registry.address, enterNodes: way === 'node stream' }))
+  expect(sync()).toMatchObject({ sync: way })
   await using run = rig.start(['watch'])
   await run.next('action', ({ reason }) => String(reason).startsWith('watching'))
-  rig.write('app/src/page.txt', 'saved\n')
+  rig.write('app/src/page.txt', `by the ${way}\n`)
   expect(await run.next('synced', ({ files }) => files === 1)).toMatchObject({ service: 'web' })
-  expect(rig.kubectl('exec', 'deploy/web', '--', 'cat', '/app/src/page.txt')).toBe('saved\n')
+  expect(rig.kubectl('exec', 'deploy/web', '--', 'cat', '/app/src/page.txt')).toBe(`by the ${way}\n`)
   expect(run.events.filter(({ type, outcome }) => type === 'step.finished' && outcome === 'built')).toEqual([])
   run.kill('SIGINT')
   expect(await run.exited).toBe(0)
+  rig.write('devkit.config.json', good)
 })
 
 test('a container that may not write its root gets a copy of what is synced, as its own user; render shows it, production has nothing of it', async () => {
-  const before = rig.read('k8s/app.yaml')
+  const [before, good] = [rig.read('k8s/app.yaml'), rig.read('devkit.config.json')]
+  rig.write('devkit.config.json', config({ context, registry: registry.address, enterNodes: false }))
   const container = { securityContext: { readOnlyRootFilesystem: true, runAsUser: 1000, runAsGroup: 1000 } }
   rig.write('k8s/app.yaml', manifestsOf(deployment({ project, container }), serviceOf()))
   rig.write('app/src/in-image.txt', 'goes\n')
@@ -109,6 +155,23 @@ test('a container that may not write its root gets a copy of what is synced, as 
   expect(await run.exited).toBe(0)
   expect(run.events.filter(({ type }) => type === 'problem')).toEqual([])
   rig.write('k8s/app.yaml', before)
+  rig.write('devkit.config.json', good)
+})
+
+test('without a registry the image is put into the node, under the name that production has for it', async () => {
+  const good = rig.read('devkit.config.json')
+  rig.write('devkit.config.json', config({ context }))
+  rig.write('app/Dockerfile', `${rig.read('app/Dockerfile')}LABEL sent=straight\n`)
+  const asked = registry.requests.length
+  const { code, problems, events } = await rig.end(['up'])
+  expect({ code, problems }).toEqual({ code: 0, problems: [] })
+  expect(events.find(({ type, step }) => type === 'step.finished' && step === 'deliver/web')).toMatchObject({
+    outcome: 'created',
+  })
+  const image = rig.kubectl('get', 'deployment', 'web', '-o', 'jsonpath={.spec.template.spec.containers[0].image}')
+  expect(image).toMatch(new RegExp(`^${imageOf(project)}:devkit-`))
+  expect(registry.requests.slice(asked)).toEqual([])
+  rig.write('devkit.config.json', good)
 })
 
 test('a registry that does not take the image is told, with what docker said', async () => {

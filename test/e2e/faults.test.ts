@@ -68,7 +68,7 @@ const rig = useRig(project, {
   // the same cluster as somebody else's, who gives devkit no way into its nodes; it has the image already
   'exec.config.json': JSON.stringify({
     ...config,
-    cluster: { existing: { context: `devkit-${project}` } },
+    cluster: { existing: { context: `devkit-${project}`, enterNodes: false } },
     manifests: ['k8s-exec'],
   }),
   'k8s-exec/app.yaml': manifestsOf(workload, closed({ runAsUser: 1000 }), serviceOf()),

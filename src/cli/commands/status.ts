@@ -35,8 +35,10 @@ function table({ project, env, cluster, namespace, services, volumes, problems }
     const line = `${ready ? '✓' : '✗'} ${name.padEnd(width)}  ${workload.padEnd(workloads)}  ${counted}  ${said}`
     return behind === '' ? line : `${line} · ${behind}`
   })
+  const reason = cluster.syncReason === undefined ? '' : ` (${cluster.syncReason})`
+  const sync = cluster.sync === undefined ? '' : ` · ${cluster.sync}${reason}`
   return [
-    `${project}/${env} · cluster ${cluster.name} ${cluster.state}${cluster.sync ? ` · ${cluster.sync}` : ''} · namespace ${namespace}`,
+    `${project}/${env} · cluster ${cluster.name} ${cluster.state}${sync} · namespace ${namespace}`,
     ...rows,
     ...volumes.map(({ namespace: inside, name, size }) => `  volume ${inside}/${name} ${size}`),
     ...problems.map((problem) => problemText(problem, paint(false), false)),

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { existing } from '../../../src/cluster/existing.ts'
+import { openEngine } from '../../../src/host/engine.ts'
 import * as files from '../../../src/host/files.ts'
 
 const step = { signal: new AbortController().signal, say: () => undefined }
@@ -41,8 +42,18 @@ users: [{name: team, user: {client-key: /abs/key.pem, exec: {command: ./login, a
 afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 
 const provider = (userKubeconfigs: readonly string[] = [first, join(scratch, 'never there'), second]) =>
-  existing({ files, stateDirectory: join(scratch, 'state'), userKubeconfigs })
-const request = (context: string) => ({ name: 'devkit-shop', project: 'shop', spec: { existing: { context } } })
+  existing({
+    files,
+    stateDirectory: join(scratch, 'state'),
+    userKubeconfigs,
+    engine: () => openEngine(`unix://${join(scratch, 'no.sock')}`),
+    openKube: () => Promise.reject(new Error('the cluster need not be asked')),
+  })
+const request = (context: string, more: { readonly enterNodes?: boolean } = {}) => ({
+  name: 'devkit-shop',
+  project: 'shop',
+  spec: { existing: { context, ...more } },
+})
 
 test('the cluster is reached by the one context that the config names, whatever is current', async () => {
   const before = readFileSync(first, 'utf8')
@@ -71,6 +82,13 @@ test('the cluster is reached by the one context that the config names, whatever 
   })
   expect(statSync(cluster.kubeconfig).mode & 0o777).toBe(0o600)
   expect(readFileSync(first, 'utf8')).toBe(before)
+})
+
+test('without an engine, or where the config says so, its nodes are not entered, and why is known', async () => {
+  const { cluster } = await provider().ensure(request('team'), [], step)
+  expect(cluster.whyNotEntered).toContain('No container engine answers')
+  const left = await provider().ensure(request('team', { enterNodes: false }), [], step)
+  expect(left.cluster).toMatchObject({ nodes: [], whyNotEntered: 'the config says cluster.existing.enterNodes: false' })
 })
 
 test('removing it forgets what this machine keeps of it, and nothing else', async () => {
