@@ -41,6 +41,8 @@ export const globalFlags: readonly Flag[] = [
   { flag: '--no-color', summary: 'no colours; so does NO_COLOR' },
 ]
 
+const pruneData: Flag = { flag: '--prune-data', summary: 'also what holds data: claims, volumes and kinds; asks first' }
+
 /** All verbs, in the order of `--help`. */
 export const verbs: readonly Verb[] = [
   {
@@ -56,6 +58,7 @@ export const verbs: readonly Verb[] = [
   {
     usage: 'down',
     summary: 'remove what devkit made for this environment',
+    flags: [pruneData],
     load: async () => (await import('./commands/down.ts')).downVerb,
   },
   {

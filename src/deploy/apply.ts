@@ -1,7 +1,7 @@
 import type { Kube } from '../kube/kube.ts'
 import { delay, mapLimited } from '../lib/async.ts'
 import { DevkitError } from '../lib/errors.ts'
-import { type KubeObject, type Manifest, refOf } from '../lib/objects.ts'
+import { isLabelled, type KubeObject, type Manifest, refOf } from '../lib/objects.ts'
 import { isRecord } from '../lib/record.ts'
 import { adopt } from './adopt.ts'
 import { nothingObserved, type Observed } from './observed.ts'
@@ -36,8 +36,8 @@ export async function applyManifest(
   signal: AbortSignal,
 ): Promise<Applied> {
   const { object } = manifest
-  const wanted = asApplied(object, labels)
   const seen = observed.get(object)
+  const wanted = asApplied(object, labels, seen)
   if (seen && isDone(seen, wanted)) return { outcome: 'unchanged', object: seen, putRight: [] }
   try {
     let before = await kube.get(refOf(object), signal)
@@ -75,10 +75,10 @@ export async function checkManifests(
   const broughtKinds = new Set(manifests.flatMap(({ object }) => kindsOf(object)))
   const asked = manifests.filter(({ object }) => {
     const seen = observed.get(object)
-    return !broughtKinds.has(`${object.apiVersion}/${object.kind}`) && !(seen && isDone(seen, asApplied(object, labels)))
+    return !broughtKinds.has(`${object.apiVersion}/${object.kind}`) && !(seen && isDone(seen, asApplied(object, labels, seen)))
   })
   const refused = await mapLimited(asked, 8, async (manifest) => {
-    const wanted = asApplied(manifest.object, labels)
+    const wanted = asApplied(manifest.object, labels, observed.get(manifest.object))
     // a dry run in a namespace that does not exist is refused as such: the default one is the same for every check but that of names
     const placed = isThere || wanted.metadata.namespace !== namespace ? wanted : inNamespace(wanted, 'default')
     try {
@@ -122,13 +122,15 @@ async function applyOver(
 /**
  * An object as it is applied: with devkit’s labels, and without what says nothing (the server writes a custom resource anew for each empty
  * map of annotations). A Secret's texts are its data, which alone the server keeps and compares.
+ * A namespace that was `live` before devkit came stays without the labels: its maker's, and what `down` leaves alone.
  */
-export function asApplied(object: KubeObject, labels: Labels): KubeObject {
+export function asApplied(object: KubeObject, labels: Labels, live?: KubeObject): KubeObject {
+  const isOthers = object.kind === 'Namespace' && live !== undefined && !isLabelled(live, labels)
   const { annotations = {}, creationTimestamp: _, ...told } = object.metadata
   const metadata = {
     ...told,
     ...(Object.keys(annotations).length > 0 && { annotations }),
-    labels: { ...object.metadata.labels, ...labels },
+    labels: { ...object.metadata.labels, ...(!isOthers && labels) },
   }
   const { stringData, ...rest } = object
   if (object.kind !== 'Secret' || !isRecord(stringData)) return { ...object, metadata }

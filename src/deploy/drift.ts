@@ -19,17 +19,17 @@ export async function driftOf(
   labels: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<readonly Difference[] | undefined> {
-  const wanted = asApplied(manifest.object, labels)
   let live: KubeObject | undefined
+  const wanted = (): KubeObject => asApplied(manifest.object, labels, live)
   try {
-    live = await kube.get(refOf(wanted), signal)
+    live = await kube.get(refOf(manifest.object), signal)
     if (!live) return undefined
-    return differences(plain(live), plain(await kube.apply(wanted, signal, { dryRun: true, force: true })))
+    return differences(plain(live), plain(await kube.apply(wanted(), signal, { dryRun: true, force: true })))
   } catch (thrown) {
     signal.throwIfAborted()
     if (!live || !isImmutable(thrown)) throw await refusal(kube, thrown, manifest, signal)
     // what the server would not change it cannot show: the manifest's own fields are compared
-    return differences(within(live, wanted), wanted)
+    return differences(within(live, wanted()), wanted())
   }
 }
 

@@ -54,7 +54,7 @@ export async function prune(
       stays.push(ref)
       done.push({ ref, outcome: 'kept' })
     } else {
-      await kube.remove(ref, signal)
+      await kube.remove(ref, signal, { uid: found.metadata.uid })
       done.push({ ref, outcome: 'pruned' })
     }
   }
@@ -71,7 +71,8 @@ const dataKinds: ReadonlySet<string> = new Set([
   'apiextensions.k8s.io/v1 CustomResourceDefinition',
 ])
 
-function holdsData({ apiVersion, kind }: ObjectRef): boolean {
+/** Whether with the object more would go than what its manifest says. */
+export function holdsData({ apiVersion, kind }: ObjectRef): boolean {
   return dataKinds.has(`${apiVersion} ${kind}`)
 }
 

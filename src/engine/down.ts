@@ -1,12 +1,13 @@
 import { projectLabel } from '../build/builder.ts'
 import type { ClusterProvider, ClusterState } from '../cluster/provider.ts'
 import { ownLabels } from '../deploy/apply.ts'
-import { forgetInventory, readInventory } from '../deploy/inventory.ts'
-import { isForbidden } from '../deploy/refusal.ts'
+import { forgetInventory, holdsData, readInventory } from '../deploy/inventory.ts'
+import { isStatusOf } from '../deploy/refusal.ts'
 import { type PortBook, portBookFile } from '../forward/mapped.ts'
 import type { Kube } from '../kube/kube.ts'
+import { mapLimited } from '../lib/async.ts'
 import { DevkitError } from '../lib/errors.ts'
-import { isLabelled, type ObjectRef } from '../lib/objects.ts'
+import { isLabelled, type KubeObject, nameOf, type ObjectRef, refOf } from '../lib/objects.ts'
 import { Scope } from '../lib/scope.ts'
 import type { Step } from '../lib/step.ts'
 import type { Plan } from '../plan/plan.ts'
@@ -14,21 +15,26 @@ import { leaseMap } from '../render/transforms/supervisor.ts'
 import { providerOf } from '../toolbox.ts'
 import { aloneWithCluster, checkHolder, type EngineRun, heldBy, neighbours, releaseEnvironment } from './environment.ts'
 import { runStep } from './step.ts'
-import { boundVolumes } from './volumes.ts'
+import { type BoundVolume, boundVolumes } from './volumes.ts'
 
-/** Asks the person; false also where nobody can be asked. */
-export type Confirm = (question: string) => Promise<boolean>
+export interface DownOptions {
+  /** Asks the person; false also where nobody can be asked. */
+  readonly confirm: (question: string) => Promise<boolean>
+  /** Whether what holds data goes too where the cluster stays: volumes, kinds, and claims outside the environment's namespace. */
+  readonly pruneData: boolean
+}
 
 /**
  * Removes what devkit made for the environment; the cluster too, unless another environment lives in it. Nothing there is fine.
- * @throws CLUSTER-107 when volumes with data would go and `confirm` says no: nothing is removed then
+ * Where the cluster stays, so does what holds data outside the environment's namespace, unless `pruneData` asks for it.
+ * @throws CLUSTER-107 when data would go and `confirm` says no: nothing is removed then
  */
-export async function down(plan: Plan, run: EngineRun, confirm: Confirm): Promise<void> {
+export async function down(plan: Plan, run: EngineRun, options: DownOptions): Promise<void> {
   const { parts, signal } = run
   await checkHolder(plan, parts)
   const provider = providerOf(parts.tools, plan.cluster.spec)
   const quiet: Step = { signal, say: () => undefined }
-  await confirmLoss(plan, run, await provider.find(plan.cluster, quiet), confirm)
+  await confirmLoss(plan, run, await provider.find(plan.cluster, quiet), options)
   await aloneWithCluster(plan, parts, quiet, async () => {
     const others = await neighbours(plan, parts)
     if (others.length === 0 && provider.own)
@@ -43,7 +49,7 @@ export async function down(plan: Plan, run: EngineRun, confirm: Confirm): Promis
         run,
         'prune',
         async (step) => {
-          const outcome = await removeEnvironment(plan, run, { provider, others }, step)
+          const outcome = await removeEnvironment(plan, run, { provider, others, pruneData: options.pruneData }, step)
           if (others.length === 0) await provider.remove(plan.cluster, step)
           return outcome
         },
@@ -53,19 +59,24 @@ export async function down(plan: Plan, run: EngineRun, confirm: Confirm): Promis
   await releaseEnvironment(plan, parts)
 }
 
-async function confirmLoss(plan: Plan, run: EngineRun, found: ClusterState, confirm: Confirm): Promise<void> {
-  const lost = await volumesToLose(plan, run, found)
+async function confirmLoss(plan: Plan, run: EngineRun, found: ClusterState, { confirm, pruneData }: DownOptions): Promise<void> {
+  const lost = await dataToLose(plan, run, found, pruneData)
   if (lost.length === 0) return
   const what = `${lost.length === 1 ? 'a volume with data goes' : `${lost.length} volumes with data go`}: ${lost.join(', ')}`
   if (await confirm(`With the environment ${plan.project}/${plan.env} ${what}. Remove?`)) return
   throw new DevkitError('CLUSTER-107', {
     message: `Nothing was removed: with the environment ${plan.project}/${plan.env} ${what}.`,
-    hint: 'Say `devkit down --yes` to remove them too.',
+    hint: `Say \`devkit down${pruneData ? ' --prune-data' : ''} --yes\` to remove them too.`,
   })
 }
 
-/** The volumes that hold data as a person may know them. A cluster that cannot be asked may hold some once anything was applied. */
-async function volumesToLose(plan: Plan, { parts, signal }: EngineRun, found: ClusterState): Promise<readonly string[]> {
+/** What holds data and goes, as a person may know it. A cluster that cannot be asked may hold some once anything was applied. */
+async function dataToLose(
+  plan: Plan,
+  { parts, signal }: EngineRun,
+  found: ClusterState,
+  pruneData: boolean,
+): Promise<readonly string[]> {
   if (found.state === 'absent' || found.state === 'making') return []
   const unknown = (await heldBy(plan, parts))?.applied
     ? [`those of the cluster ${plan.cluster.name}, which is ${found.state} and cannot be asked`]
@@ -77,12 +88,33 @@ async function volumesToLose(plan: Plan, { parts, signal }: EngineRun, found: Cl
     const kube = scope.use(await parts.openKube(found.cluster.kubeconfig))
     await kube.untilReady(10_000, signal)
     const volumes = await boundVolumes(kube, alone ? undefined : plan.namespace, signal)
-    return volumes.map(({ namespace, name, size }) => `${namespace}/${name} (${size})`)
+    const told = ({ namespace, name, size }: BoundVolume): string => `${namespace}/${name} (${size})`
+    if (alone) return volumes.map(told)
+    const own = await ownObjects(kube, plan, holdsData, signal)
+    const isOwn = (volume: BoundVolume): boolean =>
+      own.some(({ metadata: { name, namespace } }) => name === volume.name && namespace === volume.namespace)
+    const isWhole = (await ownObject(kube, namespaceOf(plan), plan, signal)) !== undefined
+    const outside = own.map(refOf).filter((ref) => pruneData && outlasts(ref, plan))
+    return [...volumes.filter((volume) => isWhole || isOwn(volume)).map(told), ...outside.map(placeIn)]
   } catch (thrown) {
     signal.throwIfAborted()
     if (thrown instanceof DevkitError) return unknown
     throw thrown
   }
+}
+
+/** Whether an object holds data and does not go with the environment's namespace, whose volumes were asked for. */
+function outlasts(ref: ObjectRef, { namespace }: Plan): boolean {
+  return holdsData(ref) && ref.namespace !== namespace
+}
+
+function namespaceOf({ namespace }: Plan): ObjectRef {
+  return { apiVersion: 'v1', kind: 'Namespace', name: namespace }
+}
+
+/** `Kind/name`, with the namespace where it has one. */
+function placeIn(ref: ObjectRef): string {
+  return ref.namespace === undefined ? nameOf(ref) : `${nameOf(ref)} in ${ref.namespace}`
 }
 
 async function removeCluster(
@@ -99,10 +131,16 @@ async function removeCluster(
   return state === 'absent' && images.length === 0 ? 'unchanged' : 'pruned'
 }
 
+interface Removal {
+  readonly provider: ClusterProvider
+  readonly others: readonly string[]
+  readonly pruneData: boolean
+}
+
 async function removeEnvironment(
   plan: Plan,
   run: EngineRun,
-  { provider, others }: { readonly provider: ClusterProvider; readonly others: readonly string[] },
+  { provider, others, pruneData }: Removal,
   step: Step,
 ): Promise<'pruned' | 'unchanged'> {
   const { parts, signal } = run
@@ -119,10 +157,21 @@ async function removeEnvironment(
   await using scope = new Scope()
   const kube = scope.use(await parts.openKube(cluster.kubeconfig))
   await kube.untilReady(60_000, signal)
-  for (const ref of (await readInventory(kube, plan.namespace, signal)).toReversed())
-    if (await isOwn(kube, ref, plan, signal)) await kube.remove(ref, signal)
-  const namespace: ObjectRef = { apiVersion: 'v1', kind: 'Namespace', name: plan.namespace }
-  if (await isOwn(kube, namespace, plan, signal)) await kube.remove(namespace, signal, { wait: true })
+  for (const object of (await ownObjects(kube, plan, () => true, signal)).toReversed()) {
+    const ref = refOf(object)
+    const isKept = !pruneData && outlasts(ref, plan)
+    if (!isKept) await kube.remove(ref, signal, { uid: object.metadata.uid })
+    else step.say(`${placeIn(ref)} is kept, with all that it holds: \`kubectl delete\` removes it`)
+    run.bus.emit({
+      type: 'object',
+      kind: ref.kind,
+      name: ref.name,
+      namespace: ref.namespace,
+      outcome: isKept ? 'kept' : 'pruned',
+    })
+  }
+  const namespace = await ownObject(kube, namespaceOf(plan), plan, signal)
+  if (namespace) await kube.remove(refOf(namespace), signal, { wait: true, uid: namespace.metadata.uid })
   else {
     await forgetInventory(kube, plan.namespace, signal)
     // what a watch that was killed has left
@@ -131,14 +180,31 @@ async function removeEnvironment(
   return 'pruned'
 }
 
-/** Whether it was this environment that applied the object last: one outside the namespaces may be shared. */
-async function isOwn(kube: Kube, ref: ObjectRef, { project, env }: Plan, signal: AbortSignal): Promise<boolean> {
+/** What is there of the environment's inventory, in its order. */
+async function ownObjects(
+  kube: Kube,
+  plan: Plan,
+  isWanted: (ref: ObjectRef) => boolean,
+  signal: AbortSignal,
+): Promise<readonly KubeObject[]> {
+  const wanted = (await readInventory(kube, plan.namespace, signal)).filter(isWanted)
+  const found = await mapLimited(wanted, 8, (ref) => ownObject(kube, ref, plan, signal))
+  return found.filter((object) => object !== undefined)
+}
+
+/** The object, if it was this environment that applied it last: one outside the namespaces may be shared. */
+async function ownObject(
+  kube: Kube,
+  ref: ObjectRef,
+  { project, env }: Plan,
+  signal: AbortSignal,
+): Promise<KubeObject | undefined> {
   try {
     const found = await kube.get(ref, signal)
-    return found !== undefined && isLabelled(found, ownLabels(project, env))
+    return found && isLabelled(found, ownLabels(project, env)) ? found : undefined
   } catch (thrown) {
-    // who may not even look at it has not applied it
-    if (isForbidden(thrown)) return false
+    // who may not even look at it has not applied it; a kind that is gone took its objects with it
+    if (isStatusOf(thrown, 403, 404)) return undefined
     throw thrown
   }
 }

@@ -68,13 +68,19 @@ export async function openKube(kubeconfig: string, context?: string): Promise<Ku
         const query = { fieldManager }
         return api.json<KubeObject>({ method: 'PATCH', path, query, body: operations, contentType: patchType, signal })
       }),
-    remove: async (ref, signal, { wait = false } = {}) => {
-      await absentIsUndefined(
-        ask(signal, async () =>
-          api.json({ method: 'DELETE', path: await objectPath(ref, signal), query: { propagationPolicy: 'Background' }, signal }),
-        ),
-      )
-      while (wait && (await get(ref, signal))) await delay(100, signal)
+    remove: async (ref, signal, { wait = false, uid, propagation = 'Background' } = {}) => {
+      const body = { apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy: propagation, preconditions: uid && { uid } }
+      try {
+        await ask(signal, async () => api.json({ method: 'DELETE', path: await objectPath(ref, signal), body, signal }))
+      } catch (thrown) {
+        // 409: made anew meanwhile, or a namespace that is going already
+        if (!isStatus(thrown, 404) && !isStatus(thrown, 409)) throw thrown
+      }
+      const isThere = async (): Promise<boolean> => {
+        const found = await get(ref, signal)
+        return found !== undefined && (uid === undefined || found.metadata.uid === uid)
+      }
+      while (wait && (await isThere())) await delay(100, signal)
     },
     watch: (kind, signal) => watchObjects({ api, path: () => pathOf(kind, signal), kind }, signal),
     logs: (of, signal) => logLines(api, of, signal),

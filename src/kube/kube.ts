@@ -16,8 +16,8 @@ export interface Kube extends AsyncDisposable {
   apply(object: KubeObject, signal: AbortSignal, options?: ApplyOptions): Promise<KubeObject>
   /** JSON patch. @throws ApiFailure @see https://www.rfc-editor.org/rfc/rfc6902 */
   patch(ref: ObjectRef, operations: readonly PatchOperation[], signal: AbortSignal): Promise<KubeObject>
-  /** Deletes and, when asked, waits until the object is gone. An object that is not there is fine. */
-  remove(ref: ObjectRef, signal: AbortSignal, options?: { readonly wait?: boolean }): Promise<void>
+  /** Deletes and, when asked, waits until the object is gone. An object that is not there, or that is on its way, is fine. */
+  remove(ref: ObjectRef, signal: AbortSignal, options?: RemoveOptions): Promise<void>
   /** Every object of a kind as it is now and each change after; survives broken connections and compaction until `signal` aborts. */
   watch(kind: KindRef, signal: AbortSignal): AsyncIterable<KubeEvent>
   /** Lines of a container's log, with the time of each. Ends with the container or the signal. */
@@ -35,6 +35,14 @@ export interface Kube extends AsyncDisposable {
 export interface ApplyOptions {
   readonly dryRun?: boolean
   readonly force?: boolean
+}
+
+export interface RemoveOptions {
+  readonly wait?: boolean
+  /** Of the object that is meant: one of the same name that somebody has made anew stays. */
+  readonly uid?: string | undefined
+  /** What becomes of what belongs to the object. Default: it goes too, afterwards. */
+  readonly propagation?: 'Background' | 'Foreground' | 'Orphan'
 }
 
 /** `path` is a JSON pointer. */

@@ -6,10 +6,15 @@ export interface Start {
   readonly env?: Readonly<Record<string, string>>
   /** Whether both streams are terminals; default: none is. */
   readonly isTTY?: boolean
+  /** Ends the run; default: nothing does. */
+  readonly signal?: AbortSignal
 }
 
 /** Runs `devkit …` in this process, as `main.ts` would in its own; what it said on its streams. */
-export async function devkitOn({ directory, env = {}, isTTY = false }: Start, ...argv: readonly string[]) {
+export async function devkitOn(
+  { directory, env = {}, isTTY = false, signal = new AbortController().signal }: Start,
+  ...argv: readonly string[]
+) {
   const said = { stdout: '', stderr: '' }
   const into = (stream: keyof typeof said) => ({
     isTTY,
@@ -25,7 +30,7 @@ export async function devkitOn({ directory, env = {}, isTTY = false }: Start, ..
     stdin: process.stdin,
     stdout: into('stdout'),
     stderr: into('stderr'),
-    signal: new AbortController().signal,
+    signal,
   })
   return { code, ...said }
 }

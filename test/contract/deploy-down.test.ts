@@ -1,0 +1,105 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { KubeObject } from '../../src/lib/objects.ts'
+import { type ApiRig, openApiRig } from './api-rig.ts'
+import { projectOn } from './program.ts'
+
+// What `down` removes of a cluster that somebody else made, and what it leaves.
+
+let rig: ApiRig
+const id = `t-down-${process.pid}`
+const group = `down-${process.pid}.devkit.test`
+const outside = [`crd/kept.${group}`, `persistentvolume/${id}`]
+
+beforeAll(async () => {
+  rig = await openApiRig()
+})
+afterAll(async () => {
+  rig.kubectl(['delete', '--ignore-not-found', '--wait=false', ...outside, ...[id, `${id}-b`].map((name) => `namespace/${name}`)])
+  await rig[Symbol.asyncDispose]()
+})
+
+const object = (apiVersion: string, kind: string, name: string, rest: object = {}): KubeObject => ({
+  apiVersion,
+  kind,
+  metadata: { name },
+  ...rest,
+})
+const kept = object('apiextensions.k8s.io/v1', 'CustomResourceDefinition', `kept.${group}`, {
+  spec: {
+    group,
+    names: { kind: 'Kept', plural: 'kept' },
+    scope: 'Cluster',
+    versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }],
+  },
+})
+const volume = object('v1', 'PersistentVolume', id, {
+  spec: {
+    capacity: { storage: '1Mi' },
+    accessModes: ['ReadWriteOnce'],
+    storageClassName: '',
+    hostPath: { path: `/t-down/${id}` },
+    claimRef: { namespace: id, name: 'data' },
+  },
+})
+const claim = object('v1', 'PersistentVolumeClaim', 'data', {
+  spec: { accessModes: ['ReadWriteOnce'], storageClassName: '', volumeName: id, resources: { requests: { storage: '1Mi' } } },
+})
+const names = (): readonly string[] =>
+  rig
+    .kubectl(['get', '--ignore-not-found', '-o', 'name', ...outside, `namespace/${id}`])
+    .split('\n')
+    .filter(Boolean)
+    .map((name) => name.split('/')[1] ?? '')
+
+test('volumes and kinds stay, and are told, unless they are asked for', async () => {
+  const project = projectOn(rig, id)
+  project.write(object('v1', 'ConfigMap', 'goes'), kept, volume, claim)
+  expect(await project.run(['up'])).toMatchObject({ code: 0, problems: [] })
+  rig.kubectl(['wait', '--for=jsonpath={.status.phase}=Bound', 'pvc/data', '-n', id, '--timeout=30s'])
+  const asked = await project.run(['down'])
+  expect(asked.code).toBe(1)
+  expect(asked.problems).toMatchObject([{ code: 'CLUSTER-107', hint: 'Say `devkit down --yes` to remove them too.' }])
+  expect(asked.problems[0]?.message).toMatch(/a volume with data goes: [^/]+\/data \(1Mi\)\.$/)
+  const { code, objects } = await project.run(['down', '--yes'])
+  expect(code).toBe(0)
+  expect(objects).toEqual([
+    `kept CustomResourceDefinition/kept.${group}`,
+    `kept PersistentVolume/${id}`,
+    'pruned ConfigMap/goes',
+    'pruned PersistentVolumeClaim/data',
+  ])
+  expect(names()).toEqual([`kept.${group}`, id])
+
+  project.write(object('v1', 'ConfigMap', 'goes'), kept)
+  expect((await project.run(['up'])).code).toBe(0)
+  const refused = await project.run(['down', '--prune-data'])
+  expect(refused.problems).toMatchObject([{ code: 'CLUSTER-107', hint: expect.stringContaining('--prune-data --yes') }])
+  expect(refused.problems[0]?.message).toContain(`CustomResourceDefinition/kept.${group}`)
+  expect((await project.run(['down', '--prune-data', '--yes'])).objects).toEqual([
+    'pruned ConfigMap/goes',
+    `pruned CustomResourceDefinition/kept.${group}`,
+  ])
+})
+
+test('a namespace that was there before stays, although the manifests have it', async () => {
+  const there = rig.namespace(`${id}-b`)
+  const project = projectOn(rig, there)
+  rig.kubectl(['create', 'configmap', 'theirs', '-n', there])
+  project.write(object('v1', 'Namespace', there), object('v1', 'ConfigMap', 'ours'))
+  expect(await project.run(['up'])).toMatchObject({ code: 0, problems: [] })
+  expect((await project.run(['up'])).objects).toEqual(['unchanged ConfigMap/ours', `unchanged Namespace/${there}`])
+  expect((await project.run(['down'])).code).toBe(0)
+  const left = rig.kubectl(['get', 'configmaps', '-n', there, '-o', 'name']).split('\n').filter(Boolean)
+  expect(left).toEqual(['configmap/kube-root-ca.crt', 'configmap/theirs'])
+})
+
+test('what somebody has made anew under the name that was to go stays', async () => {
+  const there = rig.namespace(`${id}-c`)
+  const ref = { apiVersion: 'v1', kind: 'ConfigMap', name: 'anew', namespace: there }
+  rig.kubectl(['create', 'configmap', 'anew', '-n', there])
+  const uid = (await rig.kube.get(ref, rig.signal))?.metadata.uid
+  rig.kubectl(['delete', 'configmap', 'anew', '-n', there])
+  rig.kubectl(['create', 'configmap', 'anew', '-n', there])
+  await rig.kube.remove(ref, rig.signal, { uid, wait: true })
+  expect(await rig.kube.get(ref, rig.signal)).toBeDefined()
+})

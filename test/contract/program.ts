@@ -1,0 +1,59 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { KubeObject } from '../../src/lib/objects.ts'
+import { devkitOn } from '../unit/devkit.ts'
+import type { ApiRig } from './api-rig.ts'
+
+/** A project whose environment is in the shared cluster, and the program run on it. */
+export interface Project {
+  readonly directory: string
+  /** What the program gets beside its words. */
+  readonly env: Readonly<Record<string, string>>
+  /** Writes the manifests, in place of those before. */
+  write(...objects: readonly KubeObject[]): void
+  /** Runs `devkit … --json` in this process. */
+  run(argv: readonly string[], signal?: AbortSignal): Promise<Ended>
+}
+
+interface Ended {
+  readonly code: number
+  readonly events: readonly Readonly<Record<string, unknown>>[]
+  /** What became of objects: `pruned ConfigMap/old`. */
+  readonly objects: readonly string[]
+  /** The codes of what was reported, and what was said of it. */
+  readonly problems: readonly { readonly code: string; readonly message: string; readonly hint: string }[]
+}
+
+/** Makes a project of that name: its namespace has it too. It builds nothing, so no container engine is there. */
+export function projectOn(rig: ApiRig, project: string): Project {
+  const directory = join(rig.scratch, project)
+  const settings = join(directory, '.devkit/machine.json')
+  mkdirSync(dirname(settings), { recursive: true })
+  mkdirSync(join(directory, 'k8s'), { recursive: true })
+  writeFileSync(settings, JSON.stringify({ engine: `unix://${join(directory, 'nobody.sock')}` }))
+  const config = { project, cluster: { existing: { context: 'kind-t-api' } }, manifests: ['k8s'] }
+  writeFileSync(join(directory, 'devkit.config.json'), JSON.stringify(config))
+  const env = { HOME: directory, KUBECONFIG: join(rig.scratch, 'kubeconfig'), DEVKIT_MACHINE: settings }
+  return {
+    directory,
+    env,
+    write: (...objects) =>
+      writeFileSync(join(directory, 'k8s/all.yaml'), objects.map((object) => JSON.stringify(object)).join('\n---\n')),
+    async run(argv, signal) {
+      const { code, stdout } = await devkitOn({ directory, env, ...(signal && { signal }) }, ...argv, '--json')
+      const events = stdout
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>)
+      return {
+        code,
+        events,
+        objects: events
+          .filter(({ type }) => type === 'object')
+          .map(({ outcome, kind, name }) => `${outcome} ${kind}/${name}`)
+          .toSorted(),
+        problems: events.filter(({ type }) => type === 'problem') as unknown as Ended['problems'],
+      }
+    },
+  }
+}
