@@ -13,7 +13,7 @@ import type { Step } from '../lib/step.ts'
 import type { Plan } from '../plan/plan.ts'
 import { leaseMap } from '../render/transforms/supervisor.ts'
 import { providerOf } from '../toolbox.ts'
-import { aloneWithCluster, checkHolder, type EngineRun, heldBy, neighbours, releaseEnvironment } from './environment.ts'
+import { aloneWithCluster, checkHolder, type EngineRun, heldBy, neighbours, openApi, releaseEnvironment } from './environment.ts'
 import { runStep } from './step.ts'
 import { type BoundVolume, boundVolumes } from './volumes.ts'
 
@@ -155,7 +155,7 @@ async function removeEnvironment(
   // what can't be asked is started first
   const { cluster } = await provider.ensure(plan.cluster, [], step)
   await using scope = new Scope()
-  const kube = scope.use(await parts.openKube(cluster.kubeconfig))
+  const kube = scope.use(await openApi(run, cluster.kubeconfig))
   await kube.untilReady(60_000, signal)
   for (const object of (await ownObjects(kube, plan, () => true, signal)).toReversed()) {
     const ref = refOf(object)

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Host, LockHolder } from '../host/host.ts'
-import type { Kube } from '../kube/kube.ts'
+import type { Kube, OpenOptions } from '../kube/kube.ts'
 import { delay } from '../lib/async.ts'
 import { DevkitError } from '../lib/errors.ts'
 import type { Scope } from '../lib/scope.ts'
@@ -13,7 +13,7 @@ import type { Run } from './step.ts'
 export interface Parts {
   readonly tools: Toolbox
   readonly host: Pick<Host, 'engine' | 'files' | 'watch' | 'giveMemoryBack' | 'lock' | 'listenerOn'>
-  readonly openKube: (kubeconfig: string) => Promise<Kube>
+  readonly openKube: (kubeconfig: string, options?: Pick<OpenOptions, 'onAbsence'>) => Promise<Kube>
   readonly stateDirectory: string
   /** Where the config has what a path leads to: `devkit.config.ts:4:3`. Without it the path is told. */
   readonly placeOf?: (path: readonly string[]) => Promise<string>
@@ -35,6 +35,17 @@ export interface Held {
   readonly cluster: string
   /** Whether anything may have been applied: then its volumes may hold data. */
   readonly applied: boolean
+}
+
+/** Opens the API that a run works with: that it does not answer for some seconds is told, and that it does again. */
+export function openApi({ parts, bus }: EngineRun, kubeconfig: string): Promise<Kube> {
+  const onAbsence = (why: string | undefined): void =>
+    bus.emit({
+      type: 'action',
+      do: 'none',
+      reason: why === undefined ? 'the API server answers again' : `the API server does not answer and is asked again: ${why}`,
+    })
+  return parts.openKube(kubeconfig, { onAbsence })
 }
 
 function heldFile({ stateDirectory }: Parts, { project, env }: Plan): string {

@@ -18,7 +18,15 @@ import { servicePort } from '../render/references.ts'
 import { withSecrets } from '../render/transforms/secrets.ts'
 import { providerOf } from '../toolbox.ts'
 import { deploy } from './deploy.ts'
-import { aloneWithCluster, type EngineRun, heldBy, holdEnvironment, type Parts, releaseEnvironment } from './environment.ts'
+import {
+  aloneWithCluster,
+  type EngineRun,
+  heldBy,
+  holdEnvironment,
+  openApi,
+  type Parts,
+  releaseEnvironment,
+} from './environment.ts'
 import { MissingSources } from './missing.ts'
 import { FindingsBook, findingsBefore, findingsOfVersion } from './preflight.ts'
 import { programsOf, shellRemarks } from './programs.ts'
@@ -106,7 +114,7 @@ export async function up(asked: Plan, run: EngineRun, scope: Scope, options: UpO
   )
   // all to their end: a build that fails must not leave a cluster half made, nor the other way round
   const opened = made.then(async ({ cluster, outcome, runningSince }) => {
-    const kube = scope.use(await parts.openKube(cluster.kubeconfig))
+    const kube = scope.use(await openApi(run, cluster.kubeconfig))
     await kube.untilReady(apiPatienceMs, signal)
     findings.tell('cluster', await findingsOfVersion(plan, kube, signal))
     const onWait = (): void =>

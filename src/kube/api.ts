@@ -1,7 +1,14 @@
 import type { Dispatcher } from 'undici'
-import { delay } from '../lib/async.ts'
 import type { KubeObject } from '../lib/objects.ts'
 import { ApiFailure, type KindRef } from './kube.ts'
+import { AnswerCut, type Presence, retried } from './retry.ts'
+
+export const applyType = 'application/apply-patch+yaml'
+
+/** Reading waits for nothing but the server: after so many ms without a byte the connection is dead. */
+const silentReadMs = 15_000
+/** The server ends a write, its webhooks included, after 34 s: silent for longer than this the connection is dead, in ms. */
+const silentWriteMs = 40_000
 
 /** One request to the API server. */
 export interface ApiRequest {
@@ -16,14 +23,21 @@ export interface ApiRequest {
 
 /** Sends requests over connections that stay open. */
 export interface Api {
+  /** Asks again while the server is away for a moment, see `retried`. */
   json<T>(request: ApiRequest): Promise<T>
-  /** The body as it comes, for watches and logs. */
+  /** The body as it comes, for watches and logs; it may be silent for ever. Asks once. */
   stream(request: ApiRequest): Promise<AsyncIterable<Buffer>>
 }
 
 /** The API at `server`, over the connections of `dispatcher`. */
-export function makeApi(server: string, headers: Readonly<Record<string, string>>, dispatcher: Dispatcher): Api {
-  const send = async ({ method = 'GET', path, query = {}, body, contentType, accept, signal }: ApiRequest) => {
+export function makeApi(
+  server: string,
+  { headers, dispatcher, presence }: { headers: Readonly<Record<string, string>>; dispatcher: Dispatcher; presence: Presence },
+): Api {
+  const send = async (
+    { method = 'GET', path, query = {}, body, contentType, accept, signal }: ApiRequest,
+    limits: Pick<Dispatcher.RequestOptions, 'headersTimeout' | 'bodyTimeout'> = {},
+  ) => {
     const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined)
     const search = given.length > 0 ? `?${new URLSearchParams(given)}` : ''
     const { origin, pathname } = new URL(server)
@@ -37,26 +51,59 @@ export function makeApi(server: string, headers: Readonly<Record<string, string>
         ...(body === undefined ? {} : { 'content-type': contentType ?? 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...limits,
       signal,
     })
     if (response.statusCode < 400) return response
-    const text = await response.body.text()
-    throw apiFailure(response.statusCode, text)
+    const { 'retry-after': retryAfter } = response.headers
+    throw apiFailure(response.statusCode, await response.body.text(), typeof retryAfter === 'string' ? retryAfter : undefined)
+  }
+  const askOnce = async <T>(request: ApiRequest): Promise<T> => {
+    const ms = (request.method ?? 'GET') === 'GET' ? silentReadMs : silentWriteMs
+    const { body } = await send(request, { headersTimeout: ms, bodyTimeout: ms })
+    const text = await body.text()
+    try {
+      return JSON.parse(text) as T
+    } catch (cause) {
+      throw new AnswerCut(cause)
+    }
   }
   return {
-    json: async <T>(request: ApiRequest) => (await (await send(request)).body.json()) as T,
-    stream: async (request) => (await send(request)).body as AsyncIterable<Buffer>,
+    json: (request) => retried(() => askOnce(request), { isRepeatable: isRepeatable(request), presence, signal: request.signal }),
+    stream: async (request) => {
+      try {
+        const { body } = await send(request)
+        presence.answered()
+        return body as AsyncIterable<Buffer>
+      } catch (thrown) {
+        if (!request.signal.aborted) presence.failed(thrown)
+        throw thrown
+      }
+    },
   }
 }
 
-/** What the server said, as a failure. */
-export function apiFailure(status: number, text: string): ApiFailure {
+/** Whether a request that may have been carried out can be sent again: applied twice is applied, what is gone stays gone. */
+function isRepeatable({ method = 'GET', contentType }: ApiRequest): boolean {
+  return method === 'GET' || method === 'DELETE' || contentType === applyType
+}
+
+/** What the server said, as a failure. `retryAfter`: its header, in seconds or as a date. */
+export function apiFailure(status: number, text: string, retryAfter?: string): ApiFailure {
+  const failure = (reason: string, message: string, causes?: ApiFailure['causes']): ApiFailure =>
+    new ApiFailure(status, reason, message, causes, retryAfter === undefined ? undefined : msOfRetryAfter(retryAfter))
   try {
     const said = JSON.parse(text) as { reason?: string; message?: string; details?: { causes?: ApiFailure['causes'] } }
-    return new ApiFailure(status, said.reason ?? '', said.message ?? text, said.details?.causes)
+    return failure(said.reason ?? '', said.message ?? text, said.details?.causes)
   } catch {
-    return new ApiFailure(status, '', text.trim())
+    return failure('', text.trim())
   }
+}
+
+/** @see https://www.rfc-editor.org/rfc/rfc9110#name-retry-after */
+function msOfRetryAfter(value: string): number | undefined {
+  const ms = /^\d+$/.test(value.trim()) ? Number(value) * 1000 : Date.parse(value) - Date.now()
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms)
 }
 
 /** Lists in pages of 500. `resourceVersion` is where a watch goes on. */
@@ -73,45 +120,12 @@ export async function listAll(
   const items: KubeObject[] = []
   let page: Page | undefined
   do {
-    page = await retried(signal, () =>
-      api.json<Page>({ path, query: { labelSelector, fieldSelector, limit: '500', continue: page?.metadata.continue }, signal }),
-    )
+    const query = { labelSelector, fieldSelector, limit: '500', continue: page?.metadata.continue }
+    page = await api.json<Page>({ path, query, signal })
     // items of a list carry neither
     items.push(...page.items.map((item) => ({ ...item, apiVersion, kind })))
   } while (page.metadata.continue)
   return { items, resourceVersion: page.metadata.resourceVersion }
-}
-
-/** Tries again what the server asks to be tried again: too many requests, a server that begins or ends, a lost connection. */
-export async function retried<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await ask()
-    } catch (thrown) {
-      signal.throwIfAborted()
-      const passing =
-        thrown instanceof ApiFailure
-          ? [429, 500, 502, 503, 504].includes(thrown.status) && !isRefusal(thrown)
-          : isConnectionLost(thrown)
-      if (!passing || attempt >= 6) throw thrown
-      await delay(100 * 2 ** attempt, signal)
-    }
-  }
-}
-
-/** Whether the server refuses what it was given. Server-side apply says so of unknown fields with a 500, which no second try changes. */
-export function isRefusal({ status, message }: ApiFailure): boolean {
-  return status === 400 || status === 422 || /failed to create typed patch object|field not declared in schema/.test(message)
-}
-
-/** Whether the API server was not reached, or went away before it had answered. */
-export function isConnectionLost(thrown: unknown): boolean {
-  const { code } = thrown as NodeJS.ErrnoException
-  return (
-    code !== undefined &&
-    (/^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH)$/.test(code) ||
-      /^UND_ERR_(SOCKET|CONNECT_TIMEOUT|HEADERS_TIMEOUT|BODY_TIMEOUT)$/.test(code))
-  )
 }
 
 export function isStatus(thrown: unknown, status: number): boolean {

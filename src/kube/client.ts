@@ -1,22 +1,22 @@
 import { delay } from '../lib/async.ts'
 import { DevkitError, messageOf } from '../lib/errors.ts'
 import type { KubeObject, ObjectRef } from '../lib/objects.ts'
-import { type Api, isConnectionLost, isStatus, listAll, makeApi, retried } from './api.ts'
+import { type Api, applyType, isStatus, listAll, makeApi } from './api.ts'
 import { discover, type Resources, wellKnown } from './discovery.ts'
 import { openExec } from './exec.ts'
-import { ApiFailure, type KindRef, type Kube, type LogLine, type LogRef } from './kube.ts'
+import { ApiFailure, type KindRef, type Kube, type LogLine, type LogRef, type OpenOptions } from './kube.ts'
+import { isConnectionLost, Presence } from './retry.ts'
 import { fieldsOfSchema } from './schema.ts'
 import { linesOf, watchObjects } from './watch.ts'
 
 /** Name under which devkit owns fields. https://kubernetes.io/docs/reference/using-api/server-side-apply/#managers */
 const fieldManager = 'devkit'
-const applyType = 'application/apply-patch+yaml'
 const patchType = 'application/json-patch+json'
 
-/** Opens the API of a context of a kubeconfig, by default its current one. The first use loads client-node and undici. @throws CLUSTER-104 when the kubeconfig can't be read */
-export async function openKube(kubeconfig: string, context?: string): Promise<Kube> {
+/** Opens the API that a kubeconfig leads to. The first use loads client-node and undici. @throws CLUSTER-104 when the kubeconfig can't be read */
+export async function openKube(kubeconfig: string, { context, onAbsence = () => undefined }: OpenOptions = {}): Promise<Kube> {
   const { dispatcher, server, headers, certificates } = await connection(kubeconfig, context)
-  const api = makeApi(server, headers, dispatcher)
+  const api = makeApi(server, { headers, dispatcher, presence: new Presence(onAbsence) })
   let resources: Promise<Resources> | undefined
   const resourceOf = async (apiVersion: string, kind: string, signal: AbortSignal) => {
     const known = wellKnown(apiVersion, kind)
@@ -37,10 +37,10 @@ export async function openKube(kubeconfig: string, context?: string): Promise<Ku
   }
   const objectPath = async (ref: ObjectRef, signal: AbortSignal): Promise<string> =>
     `${await pathOf(ref, signal)}/${encodeURIComponent(ref.name)}`
-  /** Asks again while the server begins or ends. @throws CLUSTER-104 when it stays away, ApiFailure when it says no */
+  /** @throws CLUSTER-104 when the server stays away, ApiFailure when it says no */
   const ask = async <T>(signal: AbortSignal, question: () => Promise<T>): Promise<T> => {
     try {
-      return await retried(signal, question)
+      return await question()
     } catch (thrown) {
       signal.throwIfAborted()
       throw isConnectionLost(thrown) ? noAnswer(server, thrown) : thrown

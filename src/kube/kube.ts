@@ -1,7 +1,10 @@
 import type { Readable, Writable } from 'node:stream'
 import type { KubeObject, ObjectRef } from '../lib/objects.ts'
 
-/** The API of one cluster, spoken as raw JSON. */
+/**
+ * The API of one cluster, spoken as raw JSON. A server that is away for a moment or asks for patience is asked again, for a minute.
+ * @throws CLUSTER-104 when it stays away, ApiFailure when it says no
+ */
 export interface Kube extends AsyncDisposable {
   /** Resolves when the API server says it is ready. @throws CLUSTER-104 after `ms` milliseconds. */
   untilReady(ms: number, signal: AbortSignal): Promise<void>
@@ -30,6 +33,14 @@ export interface Kube extends AsyncDisposable {
   kinds(signal: AbortSignal): Promise<readonly string[]>
   /** Names of the fields that the schema of a kind has below a path; none when the cluster does not tell. */
   fieldsAt(apiVersion: string, kind: string, path: readonly string[], signal: AbortSignal): Promise<readonly string[]>
+}
+
+/** How a cluster's API is opened. */
+export interface OpenOptions {
+  /** Default: the kubeconfig's current context. */
+  readonly context?: string
+  /** Called when the server could not be asked for some seconds, with why; and with nothing when it answers again. */
+  readonly onAbsence?: (why: string | undefined) => void
 }
 
 export interface ApplyOptions {
@@ -115,12 +126,15 @@ export class ApiFailure extends Error {
   readonly status: number
   readonly reason: string
   readonly causes: readonly { readonly field?: string; readonly message?: string; readonly reason?: string }[]
+  /** How long the server wants to be left alone, in ms. */
+  readonly retryAfterMs: number | undefined
 
-  constructor(status: number, reason: string, message: string, causes: ApiFailure['causes'] = []) {
+  constructor(status: number, reason: string, message: string, causes: ApiFailure['causes'] = [], retryAfterMs?: number) {
     super(message)
     this.name = 'ApiFailure'
     this.status = status
     this.reason = reason
     this.causes = causes
+    this.retryAfterMs = retryAfterMs
   }
 }
