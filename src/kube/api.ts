@@ -106,6 +106,11 @@ function msOfRetryAfter(value: string): number | undefined {
   return Number.isNaN(ms) ? undefined : Math.max(0, ms)
 }
 
+interface Page {
+  readonly metadata: { readonly resourceVersion: string; readonly continue?: string }
+  readonly items: readonly KubeObject[]
+}
+
 /** Lists in pages of 500. `resourceVersion` is where a watch goes on. */
 export async function listAll(
   api: Api,
@@ -113,19 +118,24 @@ export async function listAll(
   { labelSelector, fieldSelector, apiVersion, kind }: KindRef,
   signal: AbortSignal,
 ) {
-  interface Page {
-    readonly metadata: { readonly resourceVersion: string; readonly continue?: string }
-    readonly items: readonly KubeObject[]
+  const ask = (paging: { readonly limit?: string; readonly continue?: string }): Promise<Page> =>
+    api.json<Page>({ path, query: { labelSelector, fieldSelector, ...paging }, signal })
+  const limit = '500'
+  let page = await ask({ limit })
+  const found = [...page.items]
+  for (let rest = page.metadata.continue; rest; rest = page.metadata.continue) {
+    try {
+      page = await ask({ limit, continue: rest })
+    } catch (thrown) {
+      if (!isStatus(thrown, 410)) throw thrown
+      // the list was compacted away between two pages: all of it anew, in one
+      page = await ask({})
+      found.length = 0
+    }
+    found.push(...page.items)
   }
-  const items: KubeObject[] = []
-  let page: Page | undefined
-  do {
-    const query = { labelSelector, fieldSelector, limit: '500', continue: page?.metadata.continue }
-    page = await api.json<Page>({ path, query, signal })
-    // items of a list carry neither
-    items.push(...page.items.map((item) => ({ ...item, apiVersion, kind })))
-  } while (page.metadata.continue)
-  return { items, resourceVersion: page.metadata.resourceVersion }
+  // items of a list carry neither
+  return { items: found.map((item) => ({ ...item, apiVersion, kind })), resourceVersion: page.metadata.resourceVersion }
 }
 
 export function isStatus(thrown: unknown, status: number): boolean {

@@ -9,14 +9,15 @@ const longestPauseMs = 2000
 /** How long a server is away before it is told, in ms. */
 const toldAfterMs = 5000
 
-/** Time as `retried` and `Presence` see it. */
+/** Time as those see it who ask again. */
 export interface Clock {
   /** In ms. */
   now(): number
   delay(ms: number, signal: AbortSignal): Promise<void>
 }
 
-const machineClock: Clock = { now: () => performance.now(), delay }
+/** The machine's time. */
+export const machineClock: Clock = { now: () => performance.now(), delay }
 
 /** The answer is not what was promised: it ended before it was whole. */
 export class AnswerCut extends Error {

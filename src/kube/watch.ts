@@ -1,10 +1,12 @@
-import { delay } from '../lib/async.ts'
 import type { KubeObject } from '../lib/objects.ts'
 import { type Api, isStatus, listAll } from './api.ts'
 import type { KindRef, KubeEvent } from './kube.ts'
+import { type Clock, machineClock } from './retry.ts'
 
 const shortestPauseMs = 250
 const longestPauseMs = 5000
+/** A watch that lasted so long, in ms, goes on without a pause when the server ends it. */
+const healthyMs = 10_000
 /** The server ends a watch after so many seconds; ours differ a little, so that they do not all come back at once. */
 const watchSeconds = 300
 /** Bookmarks come about every minute: a connection silent for longer is dead, whatever the socket believes, in ms. */
@@ -22,7 +24,7 @@ const refusedForGoodMs = 30_000
  * Own code: client-node's informer asks for no bookmarks, swallows errors inside the stream and does not come back from a broken connection.
  */
 export async function* watchObjects(
-  { api, path, kind }: { api: Api; path: () => Promise<string>; kind: KindRef },
+  { api, path, kind, clock = machineClock }: { api: Api; path: () => Promise<string>; kind: KindRef; clock?: Clock },
   signal: AbortSignal,
 ): AsyncIterable<KubeEvent> {
   let known = new Map<string, KubeObject>()
@@ -31,6 +33,7 @@ export async function* watchObjects(
   let told = false
   let refusedSince: number | undefined
   while (!signal.aborted) {
+    const began = clock.now()
     try {
       if (resourceVersion === undefined) {
         const listed = await listAll(api, await path(), kind, signal)
@@ -71,12 +74,17 @@ export async function* watchObjects(
       if (signal.aborted) return
       // a server that begins says so too, for some seconds: only what stays is meant
       const refused = isStatus(thrown, 401) || isStatus(thrown, 403) || isStatus(thrown, 404)
-      refusedSince = refused ? (refusedSince ?? Date.now()) : undefined
-      if (refusedSince !== undefined && Date.now() - refusedSince > refusedForGoodMs) throw thrown
+      refusedSince = refused ? (refusedSince ?? clock.now()) : undefined
+      if (refusedSince !== undefined && clock.now() - refusedSince > refusedForGoodMs) throw thrown
       if (isStatus(thrown, 410)) resourceVersion = undefined
-      await delay(pauseMs * (0.75 + Math.random() / 2), signal).catch(() => undefined)
-      pauseMs = Math.min(pauseMs * 2, longestPauseMs)
     }
+    if (clock.now() - began >= healthyMs) {
+      pauseMs = shortestPauseMs
+      continue
+    }
+    // whoever ends each watch at once would be asked without end
+    await clock.delay(pauseMs * (0.75 + Math.random() / 2), signal).catch(() => undefined)
+    pauseMs = Math.min(pauseMs * 2, longestPauseMs)
   }
 }
 
