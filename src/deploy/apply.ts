@@ -5,7 +5,8 @@ import { isLabelled, type KubeObject, type Manifest, refOf } from '../lib/object
 import { isRecord } from '../lib/record.ts'
 import { adopt } from './adopt.ts'
 import { nothingObserved, type Observed } from './observed.ts'
-import { type Conflict, conflictsOf, isByHand, isImmutable, refusal } from './refusal.ts'
+import { type Conflict, conflictsOf, isByHand, isForbidden, isImmutable, refusal } from './refusal.ts'
+import { checkRights } from './rights.ts'
 import { isUnchanged } from './unchanged.ts'
 
 /** What applying did, and the object as the server holds it now. */
@@ -71,12 +72,13 @@ export async function checkManifests(
   { labels, namespace, observed }: { readonly labels: Labels; readonly namespace: string; readonly observed: Observed },
   signal: AbortSignal,
 ): Promise<void> {
-  const isThere = (await kube.get({ apiVersion: 'v1', kind: 'Namespace', name: namespace }, signal)) !== undefined
+  const isThere = await hasNamespace(kube, namespace, signal)
   const broughtKinds = new Set(manifests.flatMap(({ object }) => kindsOf(object)))
   const asked = manifests.filter(({ object }) => {
     const seen = observed.get(object)
     return !broughtKinds.has(`${object.apiVersion}/${object.kind}`) && !(seen && isDone(seen, asApplied(object, labels, seen)))
   })
+  await checkRights(kube, asked, { namespace, isThere }, signal)
   const refused = await mapLimited(asked, 8, async (manifest) => {
     const wanted = asApplied(manifest.object, labels, observed.get(manifest.object))
     // a dry run in a namespace that does not exist is refused as such: the default one is the same for every check but that of names
@@ -101,6 +103,16 @@ export async function checkManifests(
     object: first.object,
     cause: first,
   })
+}
+
+/** A namespace that this user may not look at is taken to be there: somebody else has made it then. */
+async function hasNamespace(kube: Kube, name: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    return (await kube.get({ apiVersion: 'v1', kind: 'Namespace', name }, signal)) !== undefined
+  } catch (thrown) {
+    if (isForbidden(thrown)) return true
+    throw thrown
+  }
 }
 
 /** Applies; takes what only hands have changed. */

@@ -2,8 +2,10 @@ import type { Kube } from '../kube/kube.ts'
 import { DevkitError, messageOf } from '../lib/errors.ts'
 import type { KubeObject } from '../lib/objects.ts'
 import type { Scope } from '../lib/scope.ts'
+import { problemOfRights } from './lacking.ts'
 
-const kinds = [
+/** What is followed of a namespace. */
+export const followedKinds = [
   ['apps/v1', 'Deployment'],
   ['apps/v1', 'StatefulSet'],
   ['apps/v1', 'DaemonSet'],
@@ -23,7 +25,7 @@ export class Live {
     const failure = Promise.withResolvers<never>()
     this.#failure = failure.promise
     failure.promise.catch(() => undefined)
-    for (const [apiVersion, kind] of kinds) {
+    for (const [apiVersion, kind] of followedKinds) {
       const follow = async (): Promise<void> => {
         for await (const event of kube.watch({ apiVersion, kind, namespace }, scope.signal)) {
           if (event.type === 'set') this.#objects.set(`${kind}/${event.object.metadata.name}`, event.object)
@@ -35,11 +37,12 @@ export class Live {
       const following = follow().catch((thrown: unknown) => {
         if (scope.signal.aborted) return
         failure.reject(
-          new DevkitError('CLUSTER-104', {
-            message: `The API server does not let ${kind}s be watched: ${messageOf(thrown).replace(/\.$/, '')}.`,
-            hint: 'Look at the credentials of the kubeconfig; `devkit down` and `devkit up` make the cluster anew.',
-            cause: thrown,
-          }),
+          problemOfRights(thrown) ??
+            new DevkitError('CLUSTER-104', {
+              message: `The API server does not let ${kind}s be watched: ${messageOf(thrown).replace(/\.$/, '')}.`,
+              hint: 'Look at the credentials of the kubeconfig; `devkit down` and `devkit up` make the cluster anew.',
+              cause: thrown,
+            }),
         )
       })
       scope.defer(() => following)

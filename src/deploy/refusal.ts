@@ -2,6 +2,7 @@ import type { ApiFailure, Kube } from '../kube/kube.ts'
 import { DevkitError, messageOf } from '../lib/errors.ts'
 import { nearest } from '../lib/nearest.ts'
 import { type KubeObject, type Manifest, nameOf, placeOf } from '../lib/objects.ts'
+import { problemOfRights } from './lacking.ts'
 
 /** A field that somebody else owns with another value. */
 export interface Conflict {
@@ -53,6 +54,8 @@ export async function refusal(kube: Kube, thrown: unknown, manifest: Manifest, s
   const { object, origin } = manifest
   const name = nameOf(object)
   const place = placeOf(origin)
+  const lacking = problemOfRights(thrown, place)
+  if (lacking) return lacking
   if (!isFailure(thrown))
     return new DevkitError('APPLY-104', {
       message: `${place}: ${name} could not be applied: ${messageOf(thrown).replace(/\.$/, '')}.`,

@@ -1,3 +1,4 @@
+import { problemOfRights } from '../deploy/lacking.ts'
 import type { Bus } from '../events/bus.ts'
 import type { Outcome, Problem } from '../events/event.ts'
 import { DevkitError, messageOf } from '../lib/errors.ts'
@@ -35,8 +36,9 @@ export async function runStep<T>(
 
 /** A failure as readers of events get it. */
 export function problemEvent(thrown: unknown, severity: Problem['severity'] = 'failure'): { readonly type: 'problem' } & Problem {
-  if (thrown instanceof DevkitError) {
-    const { code, message, hint, detail, service, object } = thrown
+  const problem = thrown instanceof DevkitError ? thrown : problemOfRights(thrown)
+  if (problem) {
+    const { code, message, hint, detail, service, object } = problem
     return { type: 'problem', severity, code, message, hint, docs: docsOf(code), detail, service, object }
   }
   return {

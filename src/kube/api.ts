@@ -10,6 +10,8 @@ const silentReadMs = 15_000
 /** The server ends a write, its webhooks included, after 34 s: silent for longer than this the connection is dead, in ms. */
 const silentWriteMs = 40_000
 
+import { denialOf, type Said } from './rights.ts'
+
 /** One request to the API server. */
 export interface ApiRequest {
   readonly method?: 'GET' | 'PATCH' | 'POST' | 'DELETE'
@@ -56,7 +58,10 @@ export function makeApi(
     })
     if (response.statusCode < 400) return response
     const { 'retry-after': retryAfter } = response.headers
-    throw apiFailure(response.statusCode, await response.body.text(), typeof retryAfter === 'string' ? retryAfter : undefined)
+    throw apiFailure(response.statusCode, await response.body.text(), {
+      asked: { method, path, query },
+      retryAfter: typeof retryAfter === 'string' ? retryAfter : undefined,
+    })
   }
   const askOnce = async <T>(request: ApiRequest): Promise<T> => {
     const ms = (request.method ?? 'GET') === 'GET' ? silentReadMs : silentWriteMs
@@ -83,20 +88,27 @@ export function makeApi(
   }
 }
 
-/** Whether a request that may have been carried out can be sent again: applied twice is applied, what is gone stays gone. */
-function isRepeatable({ method = 'GET', contentType }: ApiRequest): boolean {
-  return method === 'GET' || method === 'DELETE' || contentType === applyType
+/** Whether a request that may have been carried out can be sent again: applied twice is applied, what is gone stays gone, a review is a question. */
+function isRepeatable({ method = 'GET', path, contentType }: ApiRequest): boolean {
+  return method === 'GET' || method === 'DELETE' || contentType === applyType || path.includes('/selfsubject')
 }
 
-/** What the server said, as a failure. `retryAfter`: its header, in seconds or as a date. */
-export function apiFailure(status: number, text: string, retryAfter?: string): ApiFailure {
-  const failure = (reason: string, message: string, causes?: ApiFailure['causes']): ApiFailure =>
-    new ApiFailure(status, reason, message, causes, retryAfter === undefined ? undefined : msOfRetryAfter(retryAfter))
+interface Circumstances {
+  /** What the failure was said to. */
+  readonly asked?: Omit<ApiRequest, 'signal'>
+  /** The header, in seconds or as a date. */
+  readonly retryAfter?: string | undefined
+}
+
+/** What the server said, as a failure. */
+export function apiFailure(status: number, text: string, { asked, retryAfter }: Circumstances = {}): ApiFailure {
+  const retryAfterMs = retryAfter === undefined ? undefined : msOfRetryAfter(retryAfter)
   try {
-    const said = JSON.parse(text) as { reason?: string; message?: string; details?: { causes?: ApiFailure['causes'] } }
-    return failure(said.reason ?? '', said.message ?? text, said.details?.causes)
+    const said = JSON.parse(text) as Said & { readonly reason?: string }
+    const denied = status === 403 ? denialOf(said, asked) : undefined
+    return new ApiFailure(status, said.reason ?? '', said.message ?? text, said.details?.causes, { retryAfterMs, denied })
   } catch {
-    return failure('', text.trim())
+    return new ApiFailure(status, '', text.trim(), [], { retryAfterMs })
   }
 }
 

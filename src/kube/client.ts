@@ -6,6 +6,7 @@ import { discover, type Resources, wellKnown } from './discovery.ts'
 import { openExec } from './exec.ts'
 import { ApiFailure, type KindRef, type Kube, type LogLine, type LogRef, type OpenOptions } from './kube.ts'
 import { isConnectionLost, Presence } from './retry.ts'
+import { denials } from './rights.ts'
 import { fieldsOfSchema } from './schema.ts'
 import { linesOf, watchObjects } from './watch.ts'
 
@@ -93,6 +94,8 @@ export async function openKube(kubeconfig: string, { context, onAbsence = () => 
       resources = ask(signal, () => discover(api, signal))
       return [...(await resources).keys()]
     },
+    denials: (needs, signal) =>
+      ask(signal, () => denials({ api, resourceOf: (apiVersion, kind) => resourceOf(apiVersion, kind, signal) }, needs, signal)),
     fieldsAt: (apiVersion, kind, path, signal) => fieldsOfSchema(api, { apiVersion, kind, path }, signal),
     [Symbol.asyncDispose]: () => dispatcher.destroy(),
   }

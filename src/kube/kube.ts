@@ -31,6 +31,8 @@ export interface Kube extends AsyncDisposable {
   scopeOf(apiVersion: string, kind: string, signal: AbortSignal): Promise<'namespaced' | 'cluster' | undefined>
   /** Every kind that the cluster knows, as `apiVersion/kind`, asked anew. */
   kinds(signal: AbortSignal): Promise<readonly string[]>
+  /** Which of these the user of the kubeconfig may not do, with the user's name. A kind that the cluster does not know is left out. */
+  denials(needs: readonly Need[], signal: AbortSignal): Promise<readonly Denial[]>
   /** Names of the fields that the schema of a kind has below a path; none when the cluster does not tell. */
   fieldsAt(apiVersion: string, kind: string, path: readonly string[], signal: AbortSignal): Promise<readonly string[]>
 }
@@ -68,6 +70,28 @@ export interface KindRef {
   readonly labelSelector?: string
   /** Such as `type=Warning`; each kind has its own few fields. */
   readonly fieldSelector?: string
+}
+
+/** What is to be done with objects of a kind. */
+export interface Need {
+  readonly verbs: readonly string[]
+  readonly apiVersion: string
+  readonly kind: string
+  readonly namespace?: string | undefined
+}
+
+/** A right that somebody lacks: a verb on a resource, in a namespace or, without one, in the whole cluster. */
+export interface Denial {
+  /** Undefined where the server does not tell. */
+  readonly user?: string | undefined
+  readonly verb: string
+  /** Its plural, with a subresource: `deployments`, `pods/exec`; or the path of what is no resource. */
+  readonly resource: string
+  /** Where a kind was asked about. */
+  readonly kind?: string | undefined
+  /** Empty for the core API. */
+  readonly group: string
+  readonly namespace?: string | undefined
 }
 
 /** `synced` says that everything that existed at the beginning has been told. */
@@ -121,7 +145,7 @@ export type ExecEnd =
   | { readonly how: 'failed'; readonly message: string }
   | { readonly how: 'lost' }
 
-/** The API server said no. `status` is the HTTP code; `reason` and `causes` are those of the Status object; `UnknownKind` is ours. */
+/** The API server said no. `status` is the HTTP code; `reason` and `causes` are those of the Status object; `UnknownKind` is ours. `denied`: the right that was lacking. */
 export class ApiFailure extends Error {
   readonly status: number
   readonly reason: string
@@ -129,12 +153,21 @@ export class ApiFailure extends Error {
   /** How long the server wants to be left alone, in ms. */
   readonly retryAfterMs: number | undefined
 
-  constructor(status: number, reason: string, message: string, causes: ApiFailure['causes'] = [], retryAfterMs?: number) {
+  readonly denied: Denial | undefined
+
+  constructor(
+    status: number,
+    reason: string,
+    message: string,
+    causes: ApiFailure['causes'] = [],
+    { retryAfterMs, denied }: { readonly retryAfterMs?: number | undefined; readonly denied?: Denial | undefined } = {},
+  ) {
     super(message)
     this.name = 'ApiFailure'
     this.status = status
     this.reason = reason
     this.causes = causes
     this.retryAfterMs = retryAfterMs
+    this.denied = denied
   }
 }

@@ -38,6 +38,7 @@ export const problems = {
   'CLUSTER-110': { summary: 'a node did not take the registry mirrors', exit: 1 },
   'CLUSTER-111': { summary: 'the context that the config names is in no kubeconfig', exit: 2 },
   'CLUSTER-112': { summary: 'the cluster runs another version of Kubernetes than the config says', exit: 1 },
+  'CLUSTER-113': { summary: 'the cluster does not allow this user what it takes', exit: 1 },
   'BUILD-101': { summary: 'the Dockerfile does not exist', exit: 2 },
   'BUILD-102': { summary: 'the image does not build', exit: 1 },
   'BUILD-103': { summary: 'the build context does not exist', exit: 2 },

@@ -15,6 +15,8 @@ export interface ApiRig extends AsyncDisposable {
   readonly scratch: string
   /** Makes a namespace that goes with the rig; `name` begins with `t-`. */
   namespace(name: string): string
+  /** The API as a new ServiceAccount sees it, which may do what these rules of a Role in its namespace say. */
+  kubeOf(account: string, namespace: string, rules: readonly object[]): Promise<Kube>
   /** Another program at the same API. */
   kubectl(args: readonly string[], input?: string): string
 }
@@ -39,6 +41,7 @@ export async function openApiRig(): Promise<ApiRig> {
   const kubectl: ApiRig['kubectl'] = (args, input = '') =>
     run(settings, settings.tools.kubectl, ['--kubeconfig', kubeconfig, ...args], input)
   const made: string[] = []
+  const others: Kube[] = []
   return {
     kube,
     signal: abort.signal,
@@ -48,10 +51,29 @@ export async function openApiRig(): Promise<ApiRig> {
       made.push(name)
       return name
     },
+    async kubeOf(account, namespace, rules) {
+      const metadata = { name: account, namespace }
+      const apiVersion = 'rbac.authorization.k8s.io/v1'
+      const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: account }
+      const items = [
+        { apiVersion: 'v1', kind: 'ServiceAccount', metadata },
+        { apiVersion, kind: 'Role', metadata, rules },
+        { apiVersion, kind: 'RoleBinding', metadata, roleRef, subjects: [{ kind: 'ServiceAccount', ...metadata }] },
+      ]
+      kubectl(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }))
+      const token = kubectl(['create', 'token', account, '--namespace', namespace])
+      const config = JSON.parse(kubectl(['config', 'view', '--raw', '--output=json'])) as { readonly users: readonly object[] }
+      const file = join(scratch, `${namespace}-${account}`)
+      const users = config.users.map((user) => ({ ...user, user: { token } }))
+      writeFileSync(file, JSON.stringify({ ...config, users }), { mode: 0o600 })
+      const opened = await openKube(file)
+      others.push(opened)
+      return opened
+    },
     kubectl,
     async [Symbol.asyncDispose]() {
       abort.abort()
-      await kube[Symbol.asyncDispose]()
+      for (const one of [kube, ...others]) await one[Symbol.asyncDispose]()
       if (made.length > 0) kubectl(['delete', 'namespace', '--ignore-not-found', '--wait=false', ...made])
       rmSync(scratch, { recursive: true, force: true })
     },

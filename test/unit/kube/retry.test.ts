@@ -15,8 +15,8 @@ test('pauses grow to 2 s, differ by a quarter, and are never shorter than the se
   const middle = [0, 1, 2, 3, 4, 5, 6].map((attempt) => pauseMs(attempt, new Error(), () => 0.5))
   expect(middle).toEqual([100, 200, 400, 800, 1600, 2000, 2000])
   expect([pauseMs(5, new Error(), () => 0), pauseMs(5, new Error(), () => 1)]).toEqual([1500, 2500])
-  expect(pauseMs(0, new ApiFailure(429, '', '', [], 7000))).toBe(7000)
-  expect(pauseMs(5, new ApiFailure(429, '', '', [], 10), () => 0.5)).toBe(2000)
+  expect(pauseMs(0, new ApiFailure(429, '', '', [], { retryAfterMs: 7000 }))).toBe(7000)
+  expect(pauseMs(5, new ApiFailure(429, '', '', [], { retryAfterMs: 10 }), () => 0.5)).toBe(2000)
 })
 
 test.each([
@@ -39,7 +39,7 @@ test('gives up after a minute, and before a pause that would end later', async (
   expect(clock.now()).toBeGreaterThan(55_000)
   expect(clock.now()).toBeLessThanOrEqual(60_000)
   const before = clock.now()
-  await expect(away(new ApiFailure(429, '', 'much', [], 61_000))).rejects.toThrow('much')
+  await expect(away(new ApiFailure(429, '', 'much', [], { retryAfterMs: 61_000 }))).rejects.toThrow('much')
   expect(clock.now()).toBe(before)
 })
 
@@ -48,7 +48,7 @@ test('an abort ends the pause at once', async () => {
   const asked = retried(
     async () => {
       setImmediate(() => abort.abort(new Error('ended')))
-      throw new ApiFailure(503, '', '', [], 50_000)
+      throw new ApiFailure(503, '', '', [], { retryAfterMs: 50_000 })
     },
     { isRepeatable: true, presence: nobody, signal: abort.signal },
   )
