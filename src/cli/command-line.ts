@@ -41,13 +41,14 @@ export const globalFlags: readonly Flag[] = [
   { flag: '--no-color', summary: 'no colours; so does NO_COLOR' },
 ]
 
-const pruneData: Flag = { flag: '--prune-data', summary: 'also what holds data: claims, volumes and kinds; asks first' }
+const pruneData: Flag = { flag: '--prune-data', summary: 'what holds data goes too: claims, volumes, kinds; asks first' }
 
 /** All verbs, in the order of `--help`. */
 export const verbs: readonly Verb[] = [
   {
     usage: 'up [service...]',
     summary: 'cluster, images, apply, ready, URLs; a second run changes nothing',
+    flags: [pruneData],
     load: async () => (await import('./commands/up.ts')).upVerb,
   },
   {

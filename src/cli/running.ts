@@ -6,6 +6,7 @@ import { Bus } from '../events/bus.ts'
 import { DevkitError, Interrupted } from '../lib/errors.ts'
 import { Scope } from '../lib/scope.ts'
 import type { Plan } from '../plan/plan.ts'
+import { ask } from './ask.ts'
 import { exitCodeOf, type GlobalFlags, type Io, isJson } from './io.ts'
 import { openParts } from './parts.ts'
 import { completePlan, type LoadedPlan, loadPlan, placesIn } from './plan.ts'
@@ -96,6 +97,11 @@ export async function running(io: Io, flags: GlobalFlags, command: string, work:
       // a workload that is late is told with what its pods say: that is worth more than the run's own end
       timeoutMs: () =>
         limit === undefined ? milliseconds() : Math.max(1, (isUp ? limit : limit - (performance.now() - began)) - lateMs),
+      confirm: async (question) => {
+        if (flags.yes) return true
+        await voice.close()
+        return ask(io, question, scope.signal)
+      },
       isUp: () => {
         isUp = true
         clearTimeout(timer)

@@ -1,5 +1,8 @@
 import type { Kube } from '../kube/kube.ts'
+import { mapLimited } from '../lib/async.ts'
+import { DevkitError, messageOf } from '../lib/errors.ts'
 import { isLabelled, type KubeObject, type Manifest, type ObjectRef, refOf } from '../lib/objects.ts'
+import { isRecord } from '../lib/record.ts'
 import { ownLabels } from './apply.ts'
 
 const name = 'devkit-inventory'
@@ -23,7 +26,7 @@ export async function recordInventory(
   const before = await readInventory(kube, environment.namespace, signal)
   const left = leftOf(before, manifests)
   const refs = [...manifests.map(({ object }) => refOf(object)), ...left]
-  if (JSON.stringify(refs) !== JSON.stringify(before)) await write(kube, environment, refs, signal)
+  if (textOf(refs) !== textOf(before)) await write(kube, environment, refs, signal)
   return left
 }
 
@@ -33,35 +36,37 @@ export function leftOf(inventory: readonly ObjectRef[], manifests: readonly Mani
   return inventory.filter((ref) => !wanted.has(keyOf(ref)))
 }
 
+interface Left {
+  readonly manifests: readonly Manifest[]
+  readonly left: readonly ObjectRef[]
+  /** Whether what holds data may go, with all of it. Asked once, when everything else is gone. */
+  readonly mayGo: (data: readonly ObjectRef[]) => Promise<boolean>
+}
+
 /**
  * Removes what left the manifests, newest first. What somebody else has taken over is let go;
- * what holds data stays, and stays written down until the environment goes.
+ * what holds data and may not go stays, and stays written down.
  */
 export async function prune(
   kube: Kube,
   environment: Environment,
-  { manifests, left }: { readonly manifests: readonly Manifest[]; readonly left: readonly ObjectRef[] },
+  { manifests, left, mayGo }: Left,
   signal: AbortSignal,
 ): Promise<readonly { readonly ref: ObjectRef; readonly outcome: 'pruned' | 'kept' }[]> {
   const labels = ownLabels(environment.project, environment.env)
-  const done: { readonly ref: ObjectRef; readonly outcome: 'pruned' | 'kept' }[] = []
-  const stays: ObjectRef[] = []
-  for (const ref of left.toReversed()) {
-    const found = await kube.get(ref, signal)
-    if (!found || !isLabelled(found, labels)) continue
-    if (isMapped(ref)) stays.push(ref)
-    else if (holdsData(ref)) {
-      stays.push(ref)
-      done.push({ ref, outcome: 'kept' })
-    } else {
-      await kube.remove(ref, signal, { uid: found.metadata.uid })
-      done.push({ ref, outcome: 'pruned' })
-    }
-  }
-  const still = left.filter((ref) => stays.includes(ref))
-  if (still.length < left.length)
-    await write(kube, environment, [...manifests.map(({ object }) => refOf(object)), ...still], signal)
-  return done
+  const found = await mapLimited(left, 8, async (ref) => ({ ref, object: await kube.get(ref, signal) }))
+  const own = found.flatMap(({ ref, object }) =>
+    object && isLabelled(object, labels) ? [{ ref, uid: object.metadata.uid }] : [],
+  )
+  const leaving = own.filter(({ ref }) => !isMapped(ref)).toReversed()
+  for (const { ref, uid } of leaving) if (!holdsData(ref)) await kube.remove(ref, signal, { uid })
+  const data = leaving.filter(({ ref }) => holdsData(ref))
+  const goes = data.length > 0 && (await mayGo(data.map(({ ref }) => ref)))
+  if (goes) for (const { ref, uid } of data) await kube.remove(ref, signal, { uid })
+  const stays = own.filter(({ ref }) => isMapped(ref) || (holdsData(ref) && !goes)).map(({ ref }) => ref)
+  if (stays.length < left.length)
+    await write(kube, environment, [...manifests.map(({ object }) => refOf(object)), ...stays], signal)
+  return leaving.map(({ ref }) => ({ ref, outcome: stays.includes(ref) ? 'kept' : 'pruned' }))
 }
 
 /** Kinds that are more than what is written of them: with a claim or a volume goes its content, with a kind go all its objects. */
@@ -96,16 +101,72 @@ async function write(
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: { name, namespace, labels: ownLabels(project, env) },
-    data: { objects: JSON.stringify(refs) },
+    data: { version, objects: textOf(refs) },
   }
   await kube.apply(object, signal, { force: true })
 }
 
-/** What was applied for the environment of that namespace. */
+/** What was applied for the environment of that namespace. @throws APPLY-111 */
 export async function readInventory(kube: Kube, namespace: string, signal: AbortSignal): Promise<readonly ObjectRef[]> {
   const found = await kube.get({ apiVersion: 'v1', kind: 'ConfigMap', name, namespace }, signal)
-  const { objects = '[]' } = (found?.['data'] ?? {}) as { readonly objects?: string }
-  return JSON.parse(objects) as readonly ObjectRef[]
+  return found ? refsOf((found['data'] ?? {}) as InventoryData, namespace) : []
+}
+
+/** What the ConfigMap of the inventory has. Devkit's first had no version, and a list of references. */
+interface InventoryData {
+  readonly version?: string
+  readonly objects?: string
+}
+
+const version = '2'
+
+/** The objects of one kind in one namespace. An object takes little more than its name: a ConfigMap holds 1 MiB. */
+type Group = readonly [apiVersion: string, kind: string, namespace: string, ...names: string[]]
+
+/** The references as they are written down: by kind, in the order in which a kind comes first. */
+export function textOf(refs: readonly ObjectRef[]): string {
+  const groups = new Map<string, [string, string, string, ...string[]]>()
+  for (const { apiVersion, kind, namespace = '', name: object } of refs) {
+    const key = JSON.stringify([apiVersion, kind, namespace])
+    const group = groups.get(key) ?? [apiVersion, kind, namespace]
+    group.push(object)
+    groups.set(key, group)
+  }
+  return JSON.stringify([...groups.values()])
+}
+
+/** What is written down. @throws APPLY-111 when a newer devkit wrote it, or it is damaged */
+export function refsOf({ version: written = '1', objects = '[]' }: InventoryData, namespace: string): readonly ObjectRef[] {
+  if (Number(written) > Number(version))
+    throw new DevkitError('APPLY-111', {
+      message: `ConfigMap/${name} in ${namespace}, where devkit keeps what it applied, is of a newer devkit: its version is ${written}, this one knows ${version}.`,
+      hint: 'Use that devkit, or a newer one.',
+      object: `ConfigMap/${name}`,
+    })
+  try {
+    const parsed: unknown = JSON.parse(objects)
+    if (!Array.isArray(parsed) || !parsed.every(written === '1' ? isRef : isGroup)) throw new Error('it has no list of objects')
+    return written === '1' ? (parsed as ObjectRef[]) : (parsed as Group[]).flatMap(refsOfGroup)
+  } catch (cause) {
+    throw new DevkitError('APPLY-111', {
+      message: `ConfigMap/${name} in ${namespace}, where devkit keeps what it applied, is damaged: ${messageOf(cause).replace(/\.$/, '')}.`,
+      hint: `Delete it (\`kubectl delete configmap ${name} -n ${namespace}\`): what is in the manifests is written down again, what left them before has to be removed by hand (\`kubectl get all,configmap -n ${namespace} -l devkit.dev/project\`).`,
+      object: `ConfigMap/${name}`,
+      cause,
+    })
+  }
+}
+
+function isGroup(value: unknown): value is Group {
+  return Array.isArray(value) && value.length > 3 && value.every((part) => typeof part === 'string')
+}
+
+function isRef(value: unknown): value is ObjectRef {
+  return isRecord(value) && [value['apiVersion'], value['kind'], value['name']].every((part) => typeof part === 'string')
+}
+
+function refsOfGroup([apiVersion, kind, namespace, ...names]: Group): readonly ObjectRef[] {
+  return names.map((object) => ({ apiVersion, kind, name: object, namespace: namespace || undefined }))
 }
 
 /** Removes what was written down. */

@@ -8,8 +8,9 @@ import { byKind, type Stage, sequence } from '../deploy/sequence.ts'
 import type { Outcome } from '../events/event.ts'
 import type { Kube } from '../kube/kube.ts'
 import { mapLimited } from '../lib/async.ts'
+import { DevkitError } from '../lib/errors.ts'
 import { hookOf } from '../lib/hooks.ts'
-import { isLabelled, isWorkload, type KubeObject, type Manifest, nameOf, type ObjectRef, refOf } from '../lib/objects.ts'
+import { isLabelled, isWorkload, type KubeObject, type Manifest, nameOf, type ObjectRef, refOf, spotOf } from '../lib/objects.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { withSecretVersions } from '../render/transforms/secrets.ts'
 import type { EngineRun } from './environment.ts'
@@ -25,14 +26,17 @@ interface Deployment {
   readonly manifests: readonly Manifest[]
   /** A service counts as ready when this has resolved too. */
   readonly synced?: ((service: string) => Promise<void>) | undefined
+  /** Whether what holds data goes too when it left the manifests, after a yes. */
+  readonly pruneData?: boolean | undefined
 }
 
 /**
  * Applies everything in its order and waits until it is ready: by the phases and waves of Helm's and Argo CD's annotations,
  * and in each of them by what services depend on.
+ * @throws CLUSTER-107 at the end, when data was to go and nobody said yes
  */
 export async function deploy(
-  { plan, source, kube, live, manifests, synced }: Deployment,
+  { plan, source, kube, live, manifests, synced, pruneData = false }: Deployment,
   run: EngineRun,
 ): Promise<readonly Outcome[]> {
   const labels = ownLabels(plan.project, plan.env)
@@ -107,10 +111,19 @@ export async function deploy(
   }
   await deployNext(stages.afterReady, run.signal)
   // what left the manifests goes when what takes its place is ready
-  for (const { ref, outcome } of await prune(kube, plan, { manifests: rest, left }, run.signal)) {
+  const mayGo = async (data: readonly ObjectRef[]): Promise<boolean> =>
+    pruneData && (await run.confirm(`${data.map(spotOf).join(', ')} left the manifests and hold data. Remove?`))
+  const done = await prune(kube, plan, { manifests: rest, left, mayGo }, run.signal)
+  for (const { ref, outcome } of done) {
     if (outcome === 'pruned') outcomes.push(outcome)
     run.bus.emit({ type: 'object', kind: ref.kind, name: ref.name, namespace: ref.namespace, outcome })
   }
+  const kept = done.filter(({ outcome }) => outcome === 'kept')
+  if (pruneData && kept.length > 0)
+    throw new DevkitError('CLUSTER-107', {
+      message: `All is applied, and nobody said yes to removing ${kept.map(({ ref }) => spotOf(ref)).join(', ')}, with all they hold.`,
+      hint: 'Say `devkit up --prune-data --yes` to remove them too.',
+    })
   return outcomes
 }
 

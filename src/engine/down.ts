@@ -7,7 +7,7 @@ import { type PortBook, portBookFile } from '../forward/mapped.ts'
 import type { Kube } from '../kube/kube.ts'
 import { mapLimited } from '../lib/async.ts'
 import { DevkitError } from '../lib/errors.ts'
-import { isLabelled, type KubeObject, nameOf, type ObjectRef, refOf } from '../lib/objects.ts'
+import { isLabelled, type KubeObject, type ObjectRef, refOf, spotOf } from '../lib/objects.ts'
 import { Scope } from '../lib/scope.ts'
 import type { Step } from '../lib/step.ts'
 import type { Plan } from '../plan/plan.ts'
@@ -18,8 +18,6 @@ import { runStep } from './step.ts'
 import { type BoundVolume, boundVolumes } from './volumes.ts'
 
 export interface DownOptions {
-  /** Asks the person; false also where nobody can be asked. */
-  readonly confirm: (question: string) => Promise<boolean>
   /** Whether what holds data goes too where the cluster stays: volumes, kinds, and claims outside the environment's namespace. */
   readonly pruneData: boolean
 }
@@ -27,7 +25,7 @@ export interface DownOptions {
 /**
  * Removes what devkit made for the environment; the cluster too, unless another environment lives in it. Nothing there is fine.
  * Where the cluster stays, so does what holds data outside the environment's namespace, unless `pruneData` asks for it.
- * @throws CLUSTER-107 when data would go and `confirm` says no: nothing is removed then
+ * @throws CLUSTER-107 when data would go and nobody says yes: nothing is removed then
  */
 export async function down(plan: Plan, run: EngineRun, options: DownOptions): Promise<void> {
   const { parts, signal } = run
@@ -59,11 +57,11 @@ export async function down(plan: Plan, run: EngineRun, options: DownOptions): Pr
   await releaseEnvironment(plan, parts)
 }
 
-async function confirmLoss(plan: Plan, run: EngineRun, found: ClusterState, { confirm, pruneData }: DownOptions): Promise<void> {
+async function confirmLoss(plan: Plan, run: EngineRun, found: ClusterState, { pruneData }: DownOptions): Promise<void> {
   const lost = await dataToLose(plan, run, found, pruneData)
   if (lost.length === 0) return
   const what = `${lost.length === 1 ? 'a volume with data goes' : `${lost.length} volumes with data go`}: ${lost.join(', ')}`
-  if (await confirm(`With the environment ${plan.project}/${plan.env} ${what}. Remove?`)) return
+  if (await run.confirm(`With the environment ${plan.project}/${plan.env} ${what}. Remove?`)) return
   throw new DevkitError('CLUSTER-107', {
     message: `Nothing was removed: with the environment ${plan.project}/${plan.env} ${what}.`,
     hint: `Say \`devkit down${pruneData ? ' --prune-data' : ''} --yes\` to remove them too.`,
@@ -95,10 +93,10 @@ async function dataToLose(
       own.some(({ metadata: { name, namespace } }) => name === volume.name && namespace === volume.namespace)
     const isWhole = (await ownObject(kube, namespaceOf(plan), plan, signal)) !== undefined
     const outside = own.map(refOf).filter((ref) => pruneData && outlasts(ref, plan))
-    return [...volumes.filter((volume) => isWhole || isOwn(volume)).map(told), ...outside.map(placeIn)]
+    return [...volumes.filter((volume) => isWhole || isOwn(volume)).map(told), ...outside.map(spotOf)]
   } catch (thrown) {
     signal.throwIfAborted()
-    if (thrown instanceof DevkitError) return unknown
+    if (thrown instanceof DevkitError && thrown.code === 'CLUSTER-104') return unknown
     throw thrown
   }
 }
@@ -110,11 +108,6 @@ function outlasts(ref: ObjectRef, { namespace }: Plan): boolean {
 
 function namespaceOf({ namespace }: Plan): ObjectRef {
   return { apiVersion: 'v1', kind: 'Namespace', name: namespace }
-}
-
-/** `Kind/name`, with the namespace where it has one. */
-function placeIn(ref: ObjectRef): string {
-  return ref.namespace === undefined ? nameOf(ref) : `${nameOf(ref)} in ${ref.namespace}`
 }
 
 async function removeCluster(
@@ -161,7 +154,7 @@ async function removeEnvironment(
     const ref = refOf(object)
     const isKept = !pruneData && outlasts(ref, plan)
     if (!isKept) await kube.remove(ref, signal, { uid: object.metadata.uid })
-    else step.say(`${placeIn(ref)} is kept, with all that it holds: \`kubectl delete\` removes it`)
+    else step.say(`${spotOf(ref)} is kept, with all that it holds: \`kubectl delete\` removes it`)
     run.bus.emit({
       type: 'object',
       kind: ref.kind,

@@ -24,6 +24,8 @@ export interface EngineRun extends Run {
   readonly parts: Parts
   /** How long a workload that is awaited from now on may take, in ms. */
   readonly timeoutMs: () => number
+  /** Asks the person before something is lost; false also where nobody can be asked. */
+  readonly confirm: (question: string) => Promise<boolean>
   /** Told when everything is up: what bounds the time of the run bounds no watching. */
   readonly isUp: () => void
 }

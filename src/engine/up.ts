@@ -53,8 +53,10 @@ export interface Running {
   readonly unchanged: boolean
 }
 
-/** What a run that goes on afterwards adds. */
+/** What a run that goes on afterwards adds, and what was asked for. */
 export interface UpOptions {
+  /** What holds data and left the manifests goes too, after a yes. */
+  readonly pruneData?: boolean
   /** An image to take in place of a build, e.g. one that runs already; undefined builds. */
   readonly reuse?: (service: ServicePlan, kube: Kube, source: Source) => Promise<Image | undefined>
   /** Told of the environment before its workloads are applied: who follows its containers misses none. */
@@ -154,7 +156,10 @@ export async function up(asked: Plan, run: EngineRun, scope: Scope, options: UpO
   const running = { plan, source, cluster, kube, live, images, urls }
   options.attach?.({ ...running, unchanged: false })
   const manifests = [...wanted, ...forwards.map(({ manifest }) => manifest)]
-  const outcomes = await deploy({ plan, source, kube, live, manifests, synced: options.synced }, run)
+  const outcomes = await deploy(
+    { plan, source, kube, live, manifests, synced: options.synced, pruneData: options.pruneData },
+    run,
+  )
   const unchanged =
     outcome === 'unchanged' &&
     !restarted &&

@@ -64,6 +64,11 @@ export function nameOf(object: KubeObject | ObjectRef): string {
   return `${object.kind}/${'metadata' in object ? (object as KubeObject).metadata.name : (object as ObjectRef).name}`
 }
 
+/** `PersistentVolumeClaim/data in shop`: with its namespace where it has one. */
+export function spotOf(ref: ObjectRef): string {
+  return ref.namespace === undefined ? nameOf(ref) : `${nameOf(ref)} in ${ref.namespace}`
+}
+
 /** `k8s/web.yaml:12`. */
 export function placeOf({ file, line }: Origin): string {
   return `${file}:${line}`

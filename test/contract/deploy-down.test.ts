@@ -81,6 +81,31 @@ test('volumes and kinds stay, and are told, unless they are asked for', async ()
   ])
 })
 
+test('up --prune-data removes what left the manifests and holds data after a yes alone; a damaged inventory is told', async () => {
+  const there = rig.namespace(`${id}-d`)
+  const project = projectOn(rig, there)
+  const stays = object('v1', 'ConfigMap', 'stays')
+  const unbound = object('v1', 'PersistentVolumeClaim', 'data', {
+    spec: { accessModes: ['ReadWriteOnce'], storageClassName: '', resources: { requests: { storage: '1Mi' } } },
+  })
+  project.write(stays, unbound)
+  expect(await project.run(['up'])).toMatchObject({ code: 0, problems: [] })
+  project.write(stays)
+  expect((await project.run(['up'])).objects).toEqual(['kept PersistentVolumeClaim/data', 'unchanged ConfigMap/stays'])
+  const asked = await project.run(['up', '--prune-data'])
+  expect(asked).toMatchObject({ code: 1, objects: ['kept PersistentVolumeClaim/data', 'unchanged ConfigMap/stays'] })
+  expect(asked.problems).toMatchObject([{ code: 'CLUSTER-107', message: expect.stringContaining(`/data in ${there}`) }])
+  const { code, objects } = await project.run(['up', '--prune-data', '--yes'])
+  expect({ code, objects }).toEqual({ code: 0, objects: ['pruned PersistentVolumeClaim/data', 'unchanged ConfigMap/stays'] })
+
+  const data = { data: { objects: '[[' } }
+  rig.kubectl(['patch', 'configmap/devkit-inventory', '-n', there, '--type=merge', '-p', JSON.stringify(data)])
+  for (const verb of ['up', 'down']) {
+    const { code, problems } = await project.run([verb])
+    expect({ code, problems }).toMatchObject({ code: 1, problems: [{ code: 'APPLY-111' }] })
+  }
+})
+
 test('a namespace that was there before stays, although the manifests have it', async () => {
   const there = rig.namespace(`${id}-b`)
   const project = projectOn(rig, there)

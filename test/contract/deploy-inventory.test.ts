@@ -46,10 +46,10 @@ const holding: readonly Manifest[] = [
 ]
 
 /** What a run does of its manifests, but for waiting. */
-async function run(manifests: readonly Manifest[]): Promise<readonly string[]> {
+async function run(manifests: readonly Manifest[], mayGo = false): Promise<readonly string[]> {
   const left = await recordInventory(rig.kube, environment, manifests, rig.signal)
   for (const one of manifests) await applyManifest(rig.kube, one, { labels }, rig.signal)
-  const done = await prune(rig.kube, environment, { manifests, left }, rig.signal)
+  const done = await prune(rig.kube, environment, { manifests, left, mayGo: async () => mayGo }, rig.signal)
   return done.map(({ ref, outcome }) => `${outcome} ${ref.kind}/${ref.name}`).toSorted()
 }
 
@@ -82,4 +82,19 @@ test('an inventory that is as it was is not written', async () => {
   const before = version()
   await run([configMap('stays')])
   expect(version()).toBe(before)
+})
+
+test('what holds data goes with the next run that may', async () => {
+  await run([configMap('stays'), ...holding])
+  expect((await run([configMap('stays')], true)).filter((line) => line.startsWith('pruned'))).toHaveLength(3)
+  expect(await readInventory(rig.kube, environment.namespace, rig.signal)).toMatchObject([{ kind: 'ConfigMap', name: 'stays' }])
+})
+
+test('what an earlier devkit wrote down is read, and written anew', async () => {
+  const goes = configMap('goes')
+  await applyManifest(rig.kube, goes, { labels }, rig.signal)
+  const refs = [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'goes', namespace: environment.namespace }]
+  const data = { data: { version: null, objects: JSON.stringify(refs) } }
+  rig.kubectl(['patch', 'configmap/devkit-inventory', '-n', environment.namespace, '--type=merge', '-p', JSON.stringify(data)])
+  expect(await run([configMap('stays')])).toEqual(['pruned ConfigMap/goes'])
 })

@@ -54,7 +54,13 @@ async function up(
   bus.subscribe((event) => void events.push(event))
   await using scope = new Scope()
   const live = new Live(rig.kube, namespace, scope)
-  const run = { bus, signal: scope.signal, timeoutMs: () => 60_000, isUp: () => undefined } as unknown as EngineRun
+  const run = {
+    bus,
+    signal: scope.signal,
+    timeoutMs: () => 60_000,
+    confirm: async () => false,
+    isUp: () => undefined,
+  } as unknown as EngineRun
   const targets = new Map(services.map(({ name }) => [name, { workload: `Job/${name}`, container: 'main' }]))
   const source = { manifests, home: undefined, targets, syncedInto: new Map() }
   const failure = await deploy({ plan, source, kube: rig.kube, live, manifests }, run).then(

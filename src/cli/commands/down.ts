@@ -1,15 +1,11 @@
 import { down } from '../../engine/down.ts'
-import { ask } from '../ask.ts'
 import type { GlobalFlags, Io } from '../io.ts'
 import { running } from '../running.ts'
 
 /** `devkit down` */
 export function downVerb(io: Io, flags: GlobalFlags & { readonly pruneData?: boolean }): Promise<number> {
   return running(io, flags, 'down', async (plan, run) => {
-    await down(plan, run, {
-      confirm: (question) => (flags.yes ? Promise.resolve(true) : ask(io, question, run.signal)),
-      pruneData: flags.pruneData ?? false,
-    })
+    await down(plan, run, { pruneData: flags.pruneData ?? false })
     return {}
   })
 }

@@ -17,6 +17,7 @@ export async function statusVerb(io: Io, flags: GlobalFlags & { readonly check?:
     signal: io.signal,
     parts,
     timeoutMs: () => milliseconds(flags.timeout),
+    confirm: async () => false,
     isUp: () => undefined,
   })
   io.stdout.write(isJson(flags) ? `${JSON.stringify(found)}\n` : table(found))

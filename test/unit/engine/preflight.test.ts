@@ -67,7 +67,14 @@ async function findingsOf(object: KubeObject, state: State, answers: Partial<Kub
     host: { engine: async () => ({ machine: async () => ({ cpus: 4, bytes: 2 ** 33, architecture: 'x86_64' }) }) },
     openKube: async () => kube,
   } as unknown as Parts
-  const run = { parts, bus: new Bus(), signal: new AbortController().signal, timeoutMs: () => 0, isUp: () => undefined }
+  const run = {
+    parts,
+    bus: new Bus(),
+    signal: new AbortController().signal,
+    timeoutMs: () => 0,
+    confirm: async () => false,
+    isUp: () => undefined,
+  }
   return findingsBefore(outlineOf(plan, source), source, run)
 }
 
