@@ -1,4 +1,4 @@
-import type { Kube } from '../kube/kube.ts'
+import type { KindRef, Kube } from '../kube/kube.ts'
 import { DevkitError, messageOf } from '../lib/errors.ts'
 import type { KubeObject } from '../lib/objects.ts'
 import type { Scope } from '../lib/scope.ts'
@@ -14,14 +14,39 @@ export const followedKinds = [
   ['v1', 'Pod'],
 ] as const
 
+/** Objects of one more kind as they are now, until it is disposed of. */
+export interface Followed extends AsyncDisposable {
+  /** What is known so far; undefined until everything that was there at the beginning is, and where the server does not tell. */
+  readonly objects: readonly KubeObject[] | undefined
+  /** Whether the server refuses to tell. */
+  readonly isRefused: boolean
+}
+
+/** A watch that several follow: the last one to leave ends it. */
+interface Shared {
+  followers: number
+  readonly objects: Map<string, KubeObject>
+  isListed: boolean
+  isRefused: boolean
+  readonly abort: AbortController
+  ended: Promise<void>
+}
+
 /** The workloads and pods of a namespace as they are now, kept true by watches that end with `scope`. */
 export class Live {
+  readonly #kube: Kube
+  readonly #namespace: string
+  readonly #scope: Scope
+  readonly #shared = new Map<string, Shared>()
   readonly #objects = new Map<string, KubeObject>()
   readonly #listeners = new Set<() => void>()
   readonly #listed = new Set<string>()
   readonly #failure: Promise<never>
 
   constructor(kube: Kube, namespace: string, scope: Scope) {
+    this.#kube = kube
+    this.#namespace = namespace
+    this.#scope = scope
     const failure = Promise.withResolvers<never>()
     this.#failure = failure.promise
     failure.promise.catch(() => undefined)
@@ -31,7 +56,7 @@ export class Live {
           if (event.type === 'set') this.#objects.set(`${kind}/${event.object.metadata.name}`, event.object)
           else if (event.type === 'deleted') this.#objects.delete(`${kind}/${event.object.metadata.name}`)
           else this.#listed.add(kind)
-          for (const listener of this.#listeners) listener()
+          this.#tell()
         }
       }
       const following = follow().catch((thrown: unknown) => {
@@ -52,6 +77,59 @@ export class Live {
   /** Whether everything of a kind that was there at the beginning is known: what is not, is not there. */
   isListed(kind: string): boolean {
     return this.#listed.has(kind)
+  }
+
+  /** Follows one more kind, for those who wait for something of it: `until` looks again after its changes too. */
+  follow(kind: Pick<KindRef, 'apiVersion' | 'kind' | 'fieldSelector'>): Followed {
+    const key = `${kind.apiVersion}/${kind.kind}?${kind.fieldSelector ?? ''}`
+    const shared = this.#shared.get(key) ?? this.#begin(key, kind)
+    shared.followers++
+    return {
+      get objects() {
+        return shared.isListed ? [...shared.objects.values()] : undefined
+      },
+      get isRefused() {
+        return shared.isRefused
+      },
+      [Symbol.asyncDispose]: async () => {
+        if (--shared.followers > 0) return
+        this.#shared.delete(key)
+        shared.abort.abort()
+        await shared.ended
+      },
+    }
+  }
+
+  #begin(key: string, kind: KindRef): Shared {
+    const abort = new AbortController()
+    const shared: Shared = {
+      ...{ followers: 0, isListed: false, isRefused: false },
+      ...{ objects: new Map(), abort, ended: Promise.resolve() },
+    }
+    const signal = AbortSignal.any([this.#scope.signal, abort.signal])
+    const namespace = this.#namespace
+    const follow = async (): Promise<void> => {
+      // a watch believes a refusal only when it stays: nobody is to wait so long for what he may not see
+      const denied = await this.#kube.denials([{ ...kind, verbs: ['list', 'watch'], namespace }], signal)
+      shared.isRefused = denied.length > 0
+      if (shared.isRefused) return this.#tell()
+      for await (const event of this.#kube.watch({ ...kind, namespace }, signal)) {
+        if (event.type === 'set') shared.objects.set(event.object.metadata.name, event.object)
+        else if (event.type === 'deleted') shared.objects.delete(event.object.metadata.name)
+        else shared.isListed = true
+        this.#tell()
+      }
+    }
+    shared.ended = follow().catch(() => {
+      shared.isRefused = true
+      this.#tell()
+    })
+    this.#shared.set(key, shared)
+    return shared
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener()
   }
 
   /** `Kind/name` → object. */
@@ -122,7 +200,8 @@ export class Live {
   newestReplicaSet(workload: KubeObject): KubeObject | undefined {
     const revision = ({ metadata }: KubeObject): number =>
       Number(metadata.annotations?.['deployment.kubernetes.io/revision'] ?? 0)
-    return this.#replicaSetsOf(workload).toSorted((a, b) => revision(b) - revision(a))[0]
+    const newest = this.#replicaSetsOf(workload).toSorted((a, b) => revision(b) - revision(a))[0]
+    return newest && revision(newest) >= revision(workload) ? newest : undefined
   }
 
   #replicaSetsOf({ metadata }: KubeObject): readonly KubeObject[] {

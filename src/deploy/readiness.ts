@@ -11,7 +11,8 @@ import {
   troubleInWarnings,
   type Warning,
 } from './diagnosis/diagnosis.ts'
-import type { Live } from './live.ts'
+import { endpointSlices, servicesOf, withoutEndpoint } from './endpoints.ts'
+import type { Followed, Live } from './live.ts'
 import { hasSucceeded, rollout, wantedPods } from './rollout.ts'
 
 /** How often a standstill is looked at without an event: what is unschedulable may stay silent. In ms. */
@@ -34,13 +35,15 @@ export interface Awaited {
   readonly applied: KubeObject
   readonly namespace: string
   readonly service: string | undefined
+  /** The Services that were applied; those that lead to its pods have to do so before it counts as ready. */
+  readonly services?: readonly KubeObject[]
   /** How long to wait, in ms. */
   readonly timeoutMs: number
 }
 
-/** Resolves when the workload's rollout is done and its pods are ready. @throws READY-101 … READY-106 as soon as time can't mend it */
+/** Resolves when the workload's rollout is done, its pods are ready and its Services lead to them. @throws READY-101 … READY-106 as soon as time can't mend it */
 export async function untilReady(kube: Kube, live: Live, awaited: Awaited, step: Step): Promise<void> {
-  const { workload, applied, namespace, service, timeoutMs } = awaited
+  const { workload, applied, namespace, service, services = [], timeoutMs } = awaited
   // it runs when its time comes: no watch follows it, and nothing of it is awaited
   if (applied.kind === 'CronJob') return
   const deadline = Date.now() + timeoutMs
@@ -49,16 +52,19 @@ export async function untilReady(kube: Kube, live: Live, awaited: Awaited, step:
   const firstSeen = new Map<string, number>()
   let warnings: readonly Warning[] = []
   await using ends = keepEnds(kube, live, awaited, step.signal)
+  await using ways = followWays(live, servicesOf(applied, services))
   const look = (): 'ready' | NotReady | undefined => {
     const object = live.get(workload)
     if (!object || isOlder(object, applied)) return undefined
     const pods = live.currentPodsOf(object)
     const state = rollout(object, { pods: live.everyPodOf(object) })
     if (state === 'ready') {
-      const settlesInMs = settlesIn(object, live.podsOf(object), firstSeen)
-      if (settlesInMs === undefined) return 'ready'
-      again.in(settlesInMs)
-      last = 'its containers have only just started'
+      const staying = live.podsOf(object)
+      const settlesInMs = settlesIn(object, staying, firstSeen)
+      if (settlesInMs !== undefined) again.in(settlesInMs)
+      const unserved = wantedPods(object) > 0 && !hasSucceeded(object) ? ways.lacking(staying) : undefined
+      if (settlesInMs === undefined && !unserved) return 'ready'
+      last = unserved ? `${unserved} has none of its pods as an endpoint` : 'its containers have only just started'
       return undefined
     }
     last = state.waiting
@@ -83,6 +89,25 @@ export async function untilReady(kube: Kube, live: Live, awaited: Awaited, step:
     const why = found ?? (Date.now() >= deadline ? tooSlow(live, workload, last, warnings) : undefined)
     if (why) throw problemOf(why, workload, service, await ends.linesOf(why))
     warnings = await warningsAbout(kube, live, workload, namespace, step.signal)
+  }
+}
+
+interface Ways extends AsyncDisposable {
+  /** `Service/name` of a Service that leads to none of the pods. */
+  lacking(pods: readonly KubeObject[]): string | undefined
+}
+
+/** Follows what Services lead to; who has none follows nothing. */
+function followWays(live: Live, services: readonly KubeObject[]): Ways {
+  const slices: Followed | undefined = services.length > 0 ? live.follow(endpointSlices) : undefined
+  return {
+    lacking(pods) {
+      // who may not look at endpoints is not held up by them
+      if (!slices || slices.isRefused) return undefined
+      const lacking = withoutEndpoint(services, slices.objects ?? [], pods)
+      return lacking && nameOf(lacking)
+    },
+    [Symbol.asyncDispose]: async () => slices?.[Symbol.asyncDispose](),
   }
 }
 

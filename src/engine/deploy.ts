@@ -53,10 +53,12 @@ export async function deploy(
   })
   const outcomes: Outcome[] = []
   const versions = new Map<string, string>()
+  const services: KubeObject[] = []
   const apply = async (manifest: Manifest): Promise<KubeObject> => {
     const { object } = manifest
     const { outcome, object: applied, putRight } = await applyManifest(kube, manifest, { labels, observed }, run.signal)
     outcomes.push(outcome)
+    if (object.kind === 'Service' && object.apiVersion === 'v1') services.push(object)
     if (isOwnSecret(object, plan)) versions.set(object.metadata.name, applied.metadata.resourceVersion ?? '')
     for (const { field, manager } of putRight)
       run.bus.emit({
@@ -94,7 +96,10 @@ export async function deploy(
     const workloads = stage
       .filter(({ object }) => isWorkload(object))
       .map(({ object, origin }) => ({ object: withSecretVersions(object, versions), origin }))
-    await deployWorkloads({ plan, source, kube, live, workloads, ready, apply, synced, afterApplied }, { ...run, signal })
+    await deployWorkloads(
+      { plan, source, kube, live, workloads, services, ready, apply, synced, afterApplied },
+      { ...run, signal },
+    )
   }
   const deployNext = async (next: readonly Stage[], signal: AbortSignal): Promise<void> => {
     for (const stage of next) {
@@ -150,6 +155,8 @@ async function isSomebodyElses(
 
 interface WorkloadDeployment extends Omit<Deployment, 'manifests'> {
   readonly workloads: readonly Manifest[]
+  /** Services that were applied. */
+  readonly services: readonly KubeObject[]
   /** Services of this stage and those before → resolves when it is ready. */
   readonly ready: Map<string, Promise<void>>
   readonly apply: (manifest: Manifest) => Promise<KubeObject>
@@ -160,7 +167,7 @@ interface WorkloadDeployment extends Omit<Deployment, 'manifests'> {
 type AfterApplied = (signal: AbortSignal) => Promise<void>
 
 async function deployWorkloads(
-  { plan, source, kube, live, workloads, ready, apply, synced, afterApplied }: WorkloadDeployment,
+  { plan, source, kube, live, workloads, services, ready, apply, synced, afterApplied }: WorkloadDeployment,
   run: EngineRun,
 ): Promise<void> {
   const serviceOf = new Map(plan.services.map((service) => [targetOf(source, service).workload, service]))
@@ -187,7 +194,12 @@ async function deployWorkloads(
       const began = performance.now()
       const namespace = manifest.object.metadata.namespace ?? plan.namespace
       await runStep({ ...run, signal }, `ready/${service?.name ?? manifest.object.metadata.name}`, (step) =>
-        untilReady(kube, live, { workload, applied, namespace, service: service?.name, timeoutMs: run.timeoutMs() }, step),
+        untilReady(
+          kube,
+          live,
+          { workload, applied, namespace, service: service?.name, services, timeoutMs: run.timeoutMs() },
+          step,
+        ),
       )
       if (service) await synced?.(service.name)
       if (service)

@@ -25,6 +25,7 @@ const core: Readonly<Record<string, readonly [plural: string, namespaced: boolea
   'apps/v1/ReplicaSet': ['replicasets', true],
   'batch/v1/Job': ['jobs', true],
   'batch/v1/CronJob': ['cronjobs', true],
+  'discovery.k8s.io/v1/EndpointSlice': ['endpointslices', true],
 }
 
 /** Kinds that every cluster has: for them nothing needs to be asked. */

@@ -87,9 +87,11 @@ test('a CronJob is ready as soon as it is applied: no watch tells of it', async 
 class Told {
   readonly #inboxes = new Map<string, Inbox<KubeEvent>>()
   readonly #scope = new Scope()
+  readonly #followed = new Set<string>()
   readonly #kube = {
     watch: (kind: { readonly kind: string }, signal: AbortSignal) => this.#follow(kind.kind, signal),
     list: async () => [],
+    denials: async (needs: readonly { readonly kind: string }[]) => needs.filter(({ kind }) => this.hidden.has(kind)),
     logs: async function* () {
       yield { time: '', line: 'its last line' }
     },
@@ -100,12 +102,21 @@ class Told {
     for (const one of objects) this.#inbox(one.kind).push({ type: 'set', object: one })
   }
 
-  untilReady(applied: KubeObject, timeoutMs = 20_000): Promise<void> {
+  /** Kinds that nobody may look at. */
+  readonly hidden = new Set<string>()
+
+  /** Kinds that are followed now. */
+  get followed(): readonly string[] {
+    return [...this.#followed]
+  }
+
+  untilReady(applied: KubeObject, timeoutMs = 20_000, services: readonly KubeObject[] = []): Promise<void> {
     const awaited = {
       workload: `${applied.kind}/${applied.metadata.name}`,
       applied,
       namespace: 'n',
       service: undefined,
+      services,
       timeoutMs,
     }
     return untilReady(this.#kube, this.live, awaited, { signal: this.#scope.signal, say: () => undefined })
@@ -122,10 +133,13 @@ class Told {
   }
 
   async *#follow(kind: string, signal: AbortSignal): AsyncIterable<KubeEvent> {
+    this.#followed.add(kind)
+    yield { type: 'synced' }
     while (!signal.aborted)
       yield* await this.#inbox(kind)
         .take(signal)
         .catch(() => [])
+    this.#followed.delete(kind)
   }
 }
 
@@ -194,5 +208,59 @@ describe('whose pods are blamed', () => {
     await cluster.untilReady(deployment(1, {}))
     expect(Date.now() - began).toBeGreaterThan(1000)
     expect(Date.now() - began).toBeLessThan(4000)
+  })
+})
+
+test('a workload is ready when its Services lead to a pod of it, and their endpoints are followed no longer', async () => {
+  await using cluster = new Told()
+  const labels = { app: 'web' }
+  const web = object('StatefulSet', 'web', {
+    spec: { replicas: 1, template: { metadata: { labels } } },
+    status: { observedGeneration: 1, replicas: 1, updatedReplicas: 1, readyReplicas: 1, availableReplicas: 1 },
+  })
+  const running = { name: 'main', image: 'a', ready: true, restartCount: 0, state: { running: { startedAt: ago(60_000) } } }
+  const service = (name: string, selector: object): KubeObject => object('Service', name, { spec: { selector } })
+  const slice = (uid: string): KubeObject =>
+    object('EndpointSlice', 'web-x', {
+      metadata: { labels: { 'kubernetes.io/service-name': 'web' } },
+      endpoints: [{ conditions: { ready: true }, targetRef: { uid } }],
+    })
+  cluster.set(web, pod('web-0', 'web', running), slice('uid-of-the-pod-before'))
+  let ended = false
+  const ready = cluster
+    .untilReady(web, 20_000, [service('web', labels), service('other', { app: 'other' })])
+    .finally(() => (ended = true))
+  await cluster.live.until(() => cluster.live.get('Pod/web-0') && cluster.live.get('StatefulSet/web'), AbortSignal.timeout(5000))
+  expect([ended, cluster.followed.includes('EndpointSlice')]).toEqual([false, true])
+  cluster.set(slice('uid-of-web-0'))
+  await ready
+  expect(cluster.followed).not.toContain('EndpointSlice')
+})
+
+test('who may not look at endpoints is not held up by them', async () => {
+  await using cluster = new Told()
+  cluster.hidden.add('EndpointSlice')
+  const labels = { app: 'web' }
+  const web = object('DaemonSet', 'web', {
+    spec: { template: { metadata: { labels } } },
+    status: { observedGeneration: 1, desiredNumberScheduled: 1, updatedNumberScheduled: 1, numberAvailable: 1 },
+  })
+  const running = { name: 'main', image: 'a', ready: true, restartCount: 0, state: { running: { startedAt: ago(60_000) } } }
+  cluster.set(web, pod('web-x', 'web', running))
+  await cluster.untilReady(web, 5000, [object('Service', 'web', { spec: { selector: labels } })])
+})
+
+test('a Service that leads nowhere is named when time is up', async () => {
+  await using cluster = new Told()
+  const labels = { app: 'web' }
+  const running = { name: 'main', image: 'a', ready: true, restartCount: 0, state: { running: { startedAt: ago(60_000) } } }
+  const web = object('DaemonSet', 'web', {
+    spec: { template: { metadata: { labels } } },
+    status: { observedGeneration: 1, desiredNumberScheduled: 1, updatedNumberScheduled: 1, numberAvailable: 1 },
+  })
+  cluster.set(web, pod('web-x', 'web', running))
+  await expect(cluster.untilReady(web, 100, [object('Service', 'web', { spec: { selector: labels } })])).rejects.toMatchObject({
+    code: 'READY-102',
+    message: expect.stringContaining('Service/web has none of its pods as an endpoint'),
   })
 })
