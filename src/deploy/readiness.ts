@@ -14,6 +14,7 @@ import {
 import { endpointSlices, servicesOf, withoutEndpoint } from './endpoints.ts'
 import type { Followed, Live } from './live.ts'
 import { hasSucceeded, rollout, wantedPods } from './rollout.ts'
+import { Waits } from './waits.ts'
 
 /** How often a standstill is looked at without an event: what is unschedulable may stay silent. In ms. */
 const recheckMs = 5000
@@ -48,6 +49,7 @@ export async function untilReady(kube: Kube, live: Live, awaited: Awaited, step:
   if (applied.kind === 'CronJob') return
   const deadline = Date.now() + timeoutMs
   let last = 'nothing is known of it'
+  const waits = new Waits(workload, step)
   using again = new Nudge()
   const firstSeen = new Map<string, number>()
   let warnings: readonly Warning[] = []
@@ -79,11 +81,17 @@ export async function untilReady(kube: Kube, live: Live, awaited: Awaited, step:
   }
   for (;;) {
     again.in(Math.min(recheckMs, Math.max(0, deadline - Date.now())))
+    again.in(waits.dueInMs ?? recheckMs)
     const round = AbortSignal.any([step.signal, again.signal])
-    const found = await live.until(look, round).catch((thrown: unknown) => {
+    const lookAndTell = (): ReturnType<typeof look> => {
+      const found = look()
+      if (found === undefined) waits.because(last)
+      return found
+    }
+    const found = await live.until(lookAndTell, round).catch((thrown: unknown) => {
       step.signal.throwIfAborted()
       if (!round.aborted) throw thrown
-      return look()
+      return lookAndTell()
     })
     if (found === 'ready') return
     const why = found ?? (Date.now() >= deadline ? tooSlow(live, workload, last, warnings) : undefined)

@@ -30,8 +30,8 @@ export function sentences({ verbose, quiet, paint, colour }: SentenceOptions): (
       case 'step.started':
         return verbose ? paint.dim(`… ${event.step}`) : undefined
       case 'step.output':
-        // how far a big file is: a save that takes long needs a word
-        return verbose || event.step.startsWith('sync/')
+        // what takes long needs a word: how far a big file is, what a workload waits for
+        return verbose || /^(?:sync|ready)\//.test(event.step)
           ? `  ${paint.dim(`${event.step} |`)} ${tame(event.line, colour)}`
           : undefined
       case 'step.finished':

@@ -102,6 +102,8 @@ class Told {
     for (const one of objects) this.#inbox(one.kind).push({ type: 'set', object: one })
   }
 
+  readonly said = new Inbox<string>()
+
   /** Kinds that nobody may look at. */
   readonly hidden = new Set<string>()
 
@@ -119,7 +121,7 @@ class Told {
       services,
       timeoutMs,
     }
-    return untilReady(this.#kube, this.live, awaited, { signal: this.#scope.signal, say: () => undefined })
+    return untilReady(this.#kube, this.live, awaited, { signal: this.#scope.signal, say: (line) => this.said.push(line) })
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -263,4 +265,27 @@ test('a Service that leads nowhere is named when time is up', async () => {
     code: 'READY-102',
     message: expect.stringContaining('Service/web has none of its pods as an endpoint'),
   })
+})
+
+test('what a workload waits for is said once it takes long, and again when it waits for something else', async () => {
+  await using cluster = new Told()
+  const set = (updated: number, available: number): KubeObject =>
+    object('DaemonSet', 'web', {
+      spec: {},
+      status: {
+        ...{ observedGeneration: 1, desiredNumberScheduled: 1 },
+        ...{ updatedNumberScheduled: updated, numberAvailable: available },
+      },
+    })
+  const began = Date.now()
+  cluster.set(set(0, 1))
+  const ready = cluster.untilReady(set(0, 1))
+  const said = await cluster.said.take(AbortSignal.timeout(10_000))
+  expect(Date.now() - began).toBeGreaterThanOrEqual(3000)
+  cluster.set(set(0, 1), set(1, 0))
+  said.push(...(await cluster.said.take(AbortSignal.timeout(1000))))
+  expect(said).toEqual(['DaemonSet/web waits: 0 of 1 pods are of the new rollout', 'DaemonSet/web waits: 0 of 1 pods are ready'])
+  const running = { name: 'main', image: 'a', ready: true, restartCount: 0, state: { running: { startedAt: ago(60_000) } } }
+  cluster.set(pod('web-x', 'web', running), set(1, 1))
+  await ready
 })

@@ -194,6 +194,15 @@ test('pretty shows a step once, with the last line of its output while it runs',
   expect(text.endsWith('done in 41.2 s')).toBe(true)
 })
 
+test('what a workload waits for is told in lines too, not only to those who ask for all of it', async () => {
+  const { renderer, seen } = lines((out) => plain(out, { verbose: false, quiet: false }))
+  const line = 'Deployment/web waits: 0 of 1 pods are ready'
+  const bus = new Bus()
+  bus.subscribe(renderer.listener)
+  bus.emit({ type: 'step.output', step: 'ready/web', stream: 'stdout', line })
+  expect(await seen()).toBe(`  ready/web | ${line}\n`)
+})
+
 test('what a foreign program writes cannot clear the screen', () => {
   const { renderer } = lines((out) =>
     plain(
