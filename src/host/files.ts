@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { lstatSync } from 'node:fs'
 import { appendFile, lstat, mkdir, readdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
 import { DevkitError, messageOf } from '../lib/errors.ts'
@@ -12,7 +13,9 @@ export type Entry =
 /** What is at `path` now; undefined for what is gone and for sockets, pipes and devices. */
 export async function entryAt(path: string): Promise<Entry | undefined> {
   try {
-    const found = await lstat(path)
+    // a promise of the file system takes ten times as long, which counts when thousands of paths are asked about
+    const found = lstatSync(path, { throwIfNoEntry: false })
+    if (!found) return undefined
     if (found.isSymbolicLink()) return { kind: 'link', to: await readlink(path) }
     if (found.isDirectory()) return { kind: 'directory', mode: found.mode & 0o777 }
     return found.isFile() ? { kind: 'file', mode: found.mode & 0o777, bytes: found.size } : undefined

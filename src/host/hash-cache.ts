@@ -1,5 +1,5 @@
-import { lstatSync, type Stats } from 'node:fs'
-import { lstat, mkdir, open, readdir, readFile, readlink, writeFile } from 'node:fs/promises'
+import { constants, lstatSync, readFileSync, type Stats } from 'node:fs'
+import { mkdir, open, readdir, readlink, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { setImmediate as breathe, setTimeout as wait } from 'node:timers/promises'
 import { mapLimited } from '../lib/async.ts'
@@ -8,7 +8,10 @@ import { DevkitError } from '../lib/errors.ts'
 import * as files from './files.ts'
 import type { ChangedPath, FileState, Files } from './host.ts'
 
-/** Read at once up to here, in bytes; what is bigger goes through in pieces, so that memory stays bounded. */
+/**
+ * Read at once up to here, in bytes, and without a promise: for thousands of small files the turns of the thread pool would take most of the time.
+ * What is bigger goes through in pieces, so that memory stays bounded.
+ */
 const wholeBytes = 1024 * 1024
 /** Files from here on count as changed whenever they are written, in bytes. */
 const bigBytes = 8 * 1024 * 1024
@@ -55,7 +58,7 @@ export class HashCache {
 
   /** The file or symlink at `path` now; undefined for what is gone and for everything else (directories, sockets, pipes). */
   async stateOf(path: string): Promise<FileState | undefined> {
-    const found = await look(path)
+    const found = lookNow(path)
     if (!found) return this.#gone(path)
     if (found.isSymbolicLink()) {
       const to = await readlink(path).catch(() => undefined)
@@ -222,19 +225,14 @@ function fileState(hash: string, { mode, size }: Stats): FileState {
 
 function lookNow(path: string): Stats | undefined {
   try {
-    return lstatSync(path)
+    return lstatSync(path, { throwIfNoEntry: false })
   } catch {
     return undefined
   }
 }
 
-async function look(path: string): Promise<Stats | undefined> {
-  try {
-    return await lstat(path)
-  } catch {
-    return undefined
-  }
-}
+/** A pipe that took the file's place must not hold us. */
+const withoutWaiting = constants.O_RDONLY | constants.O_NONBLOCK
 
 /** Reads a file that may change meanwhile: what the hash is of is what the file was at one moment, or its signature is not trusted. */
 async function hashOf(
@@ -247,7 +245,7 @@ async function hashOf(
     const hash = fileHash(before.mode)
     const asked = Date.now()
     try {
-      if (before.size <= wholeBytes) hash.update(await readFile(path))
+      if (before.size <= wholeBytes) hash.update(readFileSync(path, { flag: withoutWaiting }))
       else await inPieces(path, (piece) => void hash.update(piece))
     } catch (cause) {
       const code = (cause as NodeJS.ErrnoException).code ?? ''
@@ -255,7 +253,7 @@ async function hashOf(
       // who sends it will say that it cannot be read; a change of its mode is a change
       hash.update(`unreadable\0${code}`)
     }
-    const after = await look(path)
+    const after = lookNow(path)
     if (!after?.isFile()) return undefined
     const same = signatureOf(after) === signatureOf(before)
     if (!same && tries < 3) {

@@ -45,8 +45,12 @@ export function delay(ms: number, signal: AbortSignal): Promise<void> {
   })
 }
 
+/** Longest piece of work in which nothing else gets its turn, in ms. */
+const sliceMs = 8
+
 /**
- * `work` over all items, at most `limit` at a time. Results in the order of the items.
+ * `work` over all items, at most `limit` at a time. Results in the order of the items. Everybody else gets a turn now and then, also when the
+ * work never waits for anything.
  * After the first failure nothing more begins; it comes out when what had begun has ended.
  */
 export async function mapLimited<T, R>(
@@ -57,8 +61,13 @@ export async function mapLimited<T, R>(
   const results = new Array<R>(items.length)
   const queue = items.entries()
   const failures: unknown[] = []
+  let pause = performance.now() + sliceMs
   const lane = async (): Promise<void> => {
     for (const [index, item] of queue) {
+      if (performance.now() > pause) {
+        await new Promise((resolve) => setImmediate(resolve))
+        pause = performance.now() + sliceMs
+      }
       try {
         results[index] = await work(item, index)
       } catch (failure) {

@@ -32,7 +32,7 @@ export function fillFiles(directory: string): void {
 /** Start of `watch`, until it says that it watches; a save then proves that it does. */
 export async function starts(bench: Bench, what: string, limit: Target, args: readonly string[] = []): Promise<void> {
   const ms: number[] = []
-  for (let round = 0; round < Math.min(bench.n, 20); round++) {
+  for (let round = 0; round < bench.n; round++) {
     const began = performance.now()
     await using run = await bench.watch(args)
     ms.push(performance.now() - began)
@@ -96,8 +96,7 @@ export async function saves(bench: Bench, id: string, what: string, save: Save, 
     if (round < 0) told = run.events.length
   }
   bench.add({ id, what, unit: 'ms', values: ms, target: limit })
-  for (const [stage, values] of stagesOf(run.events.slice(told)))
-    bench.add({ id, what: `  of it, as devkit tells: ${stage}`, unit: 'ms', values })
+  addStages(bench, id, run.events.slice(told))
 }
 
 /** A save → the page that shows it; the program reloads itself. */
@@ -114,6 +113,8 @@ export async function served(bench: Bench): Promise<void> {
 }
 
 export async function many(bench: Bench): Promise<void> {
+  const run = bench.watched()
+  const told = run.events.length
   const pids = await bench.pids()
   const paths = Array.from({ length: manyFiles }, (_, file) => `bench/many/${file}.txt`)
   const ms: number[] = []
@@ -130,6 +131,7 @@ export async function many(bench: Bench): Promise<void> {
     await delay(300)
   }
   bench.add({ id: 'many', what: `${manyFiles} files at once → all right`, unit: 'ms', values: ms, target: { p95: 200 } })
+  addStages(bench, 'many', run.events.slice(told))
 }
 
 /** To and fro between two branches. */
@@ -162,7 +164,13 @@ export async function branch(bench: Bench): Promise<void> {
   bench.add({ id: 'branch', what, unit: 'ms', values: ms, target: { most: 3000 } })
 }
 
-/** Where the time went, as the events of these saves tell it: stage → ms of each. */
+/** Where the time went, as the events of these saves tell it. */
+function addStages(bench: Bench, id: string, events: readonly AnyEvent[]): void {
+  for (const [stage, values] of stagesOf(events))
+    bench.add({ id, what: `  of it, as devkit tells: ${stage}`, unit: 'ms', values })
+}
+
+/** Stage → ms of each batch. */
 function stagesOf(events: readonly AnyEvent[]): ReadonlyMap<string, readonly number[]> {
   const all = events.flatMap(({ type, stages }) =>
     type === 'synced' ? Object.entries((stages ?? {}) as Record<string, number>) : [],
