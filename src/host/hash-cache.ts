@@ -1,6 +1,6 @@
 import { constants, lstatSync, readFileSync, type Stats } from 'node:fs'
 import { mkdir, open, readdir, readlink, writeFile } from 'node:fs/promises'
-import { dirname, join, relative } from 'node:path'
+import { dirname, join, sep } from 'node:path'
 import { setImmediate as breathe, setTimeout as wait } from 'node:timers/promises'
 import { mapLimited } from '../lib/async.ts'
 import { fileHash, linkHash } from '../lib/content.ts'
@@ -190,13 +190,20 @@ export class HashCache {
     const file = this.#file
     if (this.#learned === 0 || file === undefined) return
     this.#learned = 0
-    const base = baseOf(file)
-    const learned: Record<string, [number, string]> = {}
-    for (const [path, { signature, hash }] of this.#entries)
-      if (signature !== 0 && path.startsWith(base)) learned[relative(base, path)] = [signature, hash]
+    const below = `${baseOf(file)}${sep}`
+    const lines: string[] = []
+    // no save waits for 20,000 files to be put down
+    let pause = performance.now() + sliceMs
+    for (const [path, { signature, hash }] of this.#entries) {
+      if (signature !== 0 && path.startsWith(below))
+        lines.push(`${JSON.stringify(path.slice(below.length))}:[${signature},"${hash}"]`)
+      if (performance.now() < pause) continue
+      await breathe()
+      pause = performance.now() + sliceMs
+    }
     await mkdir(dirname(file), { recursive: true, mode: 0o700 })
     await writeFile(join(dirname(file), '.gitignore'), '*\n', { flag: 'wx' }).catch(() => undefined)
-    await files.writePrivate(file, JSON.stringify({ v: 1, files: learned }))
+    await files.writePrivate(file, `{"v":1,"files":{${lines.join()}}}`)
   }
 }
 
