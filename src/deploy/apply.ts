@@ -4,6 +4,7 @@ import { DevkitError } from '../lib/errors.ts'
 import { isLabelled, type KubeObject, type Manifest, refOf } from '../lib/objects.ts'
 import { isRecord } from '../lib/record.ts'
 import { adopt } from './adopt.ts'
+import { changesBetween, changesTo } from './changes.ts'
 import { nothingObserved, type Observed } from './observed.ts'
 import { type Conflict, conflictsOf, isByHand, isForbidden, isImmutable, refusal } from './refusal.ts'
 import { checkRights } from './rights.ts'
@@ -13,6 +14,8 @@ import { isUnchanged } from './unchanged.ts'
 export interface Applied {
   readonly outcome: 'created' | 'configured' | 'unchanged'
   readonly object: KubeObject
+  /** Paths of what is otherwise now, where it is `configured`. */
+  readonly fields: readonly string[]
   /** Fields that a person had changed in the cluster and that are now what the manifest says. */
   readonly putRight: readonly Conflict[]
 }
@@ -39,7 +42,7 @@ export async function applyManifest(
   const { object } = manifest
   const seen = observed.get(object)
   const wanted = asApplied(object, labels, seen)
-  if (seen && isDone(seen, wanted)) return { outcome: 'unchanged', object: seen, putRight: [] }
+  if (seen && isDone(seen, wanted)) return { outcome: 'unchanged', object: seen, fields: [], putRight: [] }
   try {
     let before = await kube.get(refOf(object), signal)
     if (before && hasFailed(before)) {
@@ -53,8 +56,12 @@ export async function applyManifest(
       return applyOver(kube, wanted, signal)
     })
     if (object.kind === 'CustomResourceDefinition') await untilServed(kube, after, signal)
-    const unchanged = before && !adopted && before.metadata.resourceVersion === after.metadata.resourceVersion
-    return { outcome: !before ? 'created' : unchanged ? 'unchanged' : 'configured', object: after, putRight }
+    if (!before) return { outcome: 'created', object: after, fields: [], putRight }
+    const unchanged = !adopted && before.metadata.resourceVersion === after.metadata.resourceVersion
+    if (unchanged) return { outcome: 'unchanged', object: after, fields: [], putRight }
+    // what was made anew has other fields of the server's
+    const changes = before.metadata.uid === after.metadata.uid ? changesBetween(before, after) : changesTo(before, wanted)
+    return { outcome: 'configured', object: after, fields: changes.map(({ path }) => path), putRight }
   } catch (thrown) {
     signal.throwIfAborted()
     throw await refusal(kube, thrown, manifest, signal)

@@ -56,18 +56,17 @@ export async function deploy(
   const services: KubeObject[] = []
   const apply = async (manifest: Manifest): Promise<KubeObject> => {
     const { object } = manifest
-    const { outcome, object: applied, putRight } = await applyManifest(kube, manifest, { labels, observed }, run.signal)
+    const { outcome, object: applied, fields, putRight } = await applyManifest(kube, manifest, { labels, observed }, run.signal)
     outcomes.push(outcome)
     if (object.kind === 'Service' && object.apiVersion === 'v1') services.push(object)
     if (isOwnSecret(object, plan)) versions.set(object.metadata.name, applied.metadata.resourceVersion ?? '')
-    for (const { field, manager } of putRight)
-      run.bus.emit({
-        type: 'step.output',
-        step: 'apply',
-        stream: 'stderr',
-        line: `${nameOf(object)}: ${field}, changed by ${manager}, is what the manifest says again`,
-      })
-    run.bus.emit({ type: 'object', kind: object.kind, name: object.metadata.name, namespace: object.metadata.namespace, outcome })
+    for (const { field, manager } of putRight) {
+      const reason = `${nameOf(object)}: ${field}, changed by ${manager}, is what the manifest says again`
+      run.bus.emit({ type: 'action', do: 'none', reason })
+    }
+    const { name, namespace } = object.metadata
+    const changed = fields.length > 0 ? { count: fields.length, fields: fields.slice(0, 20) } : {}
+    run.bus.emit({ type: 'object', kind: object.kind, name, namespace, outcome, ...changed })
     return applied
   }
   const applyRest = async (stage: Stage): Promise<void> => {

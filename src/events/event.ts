@@ -46,7 +46,16 @@ export const eventSchema = v.variant('type', [
   told('step.output', { step: text, stream: v.picklist(['stdout', 'stderr']), line: text }),
   told('step.finished', { step: text, service: v.optional(text), ms, outcome: v.optional(outcomeSchema) }),
   told('step.failed', { step: text, service: v.optional(text), ms }),
-  told('object', { kind: text, name: text, namespace: v.optional(text), outcome: outcomeSchema }),
+  told('object', {
+    kind: text,
+    name: text,
+    namespace: v.optional(text),
+    outcome: outcomeSchema,
+    /** How many fields changed, where it is `configured`. */
+    count: v.optional(count),
+    /** The first 20 of them, as in `spec.template.spec.containers[web].image`. */
+    fields: v.optional(v.array(text)),
+  }),
   told('service.ready', { service: text, workload: text, ms }),
   /** The first 20 of the paths, relative to the project. */
   told('files.changed', { count, paths: v.array(text) }),

@@ -54,6 +54,7 @@ export async function pretty(out: Terminal, { colour }: { readonly colour: boole
       case 'step.failed':
         return drawing?.finish(event.step, stepText(event), true) ?? false
       case 'object':
+        return drawing !== undefined && event.fields === undefined
       case 'service.ready':
       case 'files.changed':
         // parts of what the steps say: no reason to stop drawing between two steps

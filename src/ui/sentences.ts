@@ -39,7 +39,9 @@ export function sentences({ verbose, quiet, paint, colour }: SentenceOptions): (
       case 'step.failed':
         return `${paint.red('✗')} ${stepText(event)}`
       case 'object':
-        return verbose || event.outcome !== 'unchanged' ? `  ${event.kind}/${event.name} ${event.outcome}` : undefined
+        return verbose || event.outcome !== 'unchanged'
+          ? `  ${event.kind}/${event.name} ${event.outcome}${changeText(event)}`
+          : undefined
       case 'service.ready':
         return verbose ? `  ${event.service} is ready` : undefined
       case 'files.changed':
@@ -76,6 +78,13 @@ export function sentences({ verbose, quiet, paint, colour }: SentenceOptions): (
     }
   }
   return (event) => (quiet && event.type !== 'problem' ? undefined : say(event))
+}
+
+/** `: spec.replicas and 2 more` */
+function changeText({ count = 0, fields = [] }: Extract<Event, { type: 'object' }>): string {
+  const shown = fields.slice(0, 3)
+  if (shown.length === 0) return ''
+  return `: ${shown.join(', ')}${count > shown.length ? ` and ${count - shown.length} more` : ''}`
 }
 
 /** `build/web built in 3.2 s` */

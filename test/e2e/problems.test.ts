@@ -862,7 +862,7 @@ describe('on a cluster', () => {
     expect(problems).toEqual([])
     expect(
       events.filter(
-        ({ type, line }) => type === 'step.output' && String(line).includes('.spec.replicas, changed by kubectl-patch,'),
+        ({ type, reason }) => type === 'action' && String(reason).includes('.spec.replicas, changed by kubectl-patch,'),
       ),
     ).toHaveLength(1)
     expect(rig.kubectl('get', 'deployment/web', '-o', 'jsonpath={.spec.replicas}')).toBe('1')

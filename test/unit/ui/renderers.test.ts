@@ -153,6 +153,17 @@ const stories: Readonly<Record<string, { readonly events: readonly EventBody[]; 
       'resolved',
     ],
   },
+  'objects that are put right while a step runs': {
+    events: [
+      started('up'),
+      { type: 'step.started', step: 'apply' },
+      { type: 'object', kind: 'Deployment', name: 'web', outcome: 'configured', count: 1, fields: ['spec.replicas'] },
+      { type: 'object', kind: 'Secret', name: 'keys', outcome: 'configured', count: 5, fields: ['data.a', 'data.b', 'data.c'] },
+      { type: 'step.finished', step: 'apply', ms: 90, outcome: 'configured' },
+      finished(true),
+    ],
+    must: ['spec.replicas', 'data.a'],
+  },
   'more steps than a drawing holds': {
     events: [started('up'), ...Array.from({ length: 70 }, (_, index) => step(`build/s${index}`, 'built')).flat(), finished(true)],
     must: ['build/s0', 'build/s59', 'build/s60', 'build/s69'],
