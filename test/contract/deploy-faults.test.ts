@@ -1,0 +1,163 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { readInventory } from '../../src/deploy/inventory.ts'
+import type { KubeObject } from '../../src/lib/objects.ts'
+import { baseImage } from '../lab/recipe.ts'
+import { type ApiProxy, openApiProxy } from './api-proxy.ts'
+import { type ApiRig, openApiRig } from './api-rig.ts'
+import { type Project, projectOn } from './program.ts'
+
+// `up` while the way to the API server goes wrong: it ends well, and what is in the cluster is exactly what the manifests say.
+
+let rig: ApiRig
+let proxy: ApiProxy
+let project: Project
+let tests = 0
+let namespace: string
+const namespaces: string[] = []
+
+beforeAll(async () => {
+  rig = await openApiRig()
+  proxy = await openApiProxy(rig)
+})
+afterAll(async () => {
+  await proxy?.[Symbol.asyncDispose]()
+  rig.kubectl(['delete', 'namespace', '--ignore-not-found', '--wait=false', ...namespaces])
+  await rig[Symbol.asyncDispose]()
+})
+beforeEach(() => {
+  namespace = `t-faults-api-${process.pid}-${++tests}`
+  namespaces.push(namespace)
+  project = projectOn({ ...rig, scratch: proxy.directory }, namespace)
+})
+
+const maps = (count: number, value: string): readonly KubeObject[] =>
+  Array.from({ length: count }, (_, index) => ({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: `map-${String(index).padStart(2, '0')}` },
+    data: { value, index: String(index) },
+  }))
+/** An apply that is no dry run. */
+const applies = /^PATCH .*\/configmaps\/map-\d+\?(?!.*dryRun)/
+
+/** Holds the cluster to the manifests: what each object says, who owns it, what devkit remembers. */
+async function expectExactly(objects: readonly KubeObject[]): Promise<void> {
+  const { items } = JSON.parse(
+    rig.kubectl([
+      'get',
+      'configmaps',
+      '-n',
+      namespace,
+      '-l',
+      `devkit.dev/project=${namespace}`,
+      '-o',
+      'json',
+      '--show-managed-fields',
+    ]),
+  ) as { items: readonly (KubeObject & { metadata: { managedFields: readonly { manager: string; operation: string }[] } })[] }
+  const found = items.filter(({ metadata }) => metadata.name.startsWith('map-'))
+  expect(found.map(({ metadata, data }) => [metadata.name, data])).toEqual(
+    objects.map(({ metadata, data }) => [metadata.name, data]),
+  )
+  for (const { metadata } of found)
+    expect(metadata.managedFields.map(({ manager, operation }) => `${manager} ${operation}`)).toEqual(['devkit Apply'])
+  const remembered = await readInventory(rig.kube, namespace, rig.signal)
+  expect(remembered.map(({ name }) => name).toSorted()).toEqual(objects.map(({ metadata }) => metadata.name))
+}
+
+/** Applies of each object that the API accepted. */
+const accepted = (): Readonly<Record<string, number>> => {
+  const counts: Record<string, number> = {}
+  for (const { request, status } of proxy.answered) {
+    const name = applies.test(request) && status < 300 && /\/namespaces\/([^/]+)\/configmaps\/(map-\d+)/.exec(request)
+    if (name && name[1] === namespace) counts[name[2] ?? ''] = (counts[name[2] ?? ''] ?? 0) + 1
+  }
+  return counts
+}
+const once = (objects: readonly KubeObject[]) => Object.fromEntries(objects.map(({ metadata }) => [metadata.name, 1]))
+
+test('429 with Retry-After, 500 and 503: asked again, each object is applied once', async () => {
+  const objects = maps(30, 'one')
+  project.write(...objects)
+  proxy.fault(/PATCH .*\/map-05\?(?!.*dryRun)/, { status: 429, retryAfter: 1, times: 2 })
+  proxy.fault(/PATCH .*\/map-1\d\?(?!.*dryRun)/, { status: 500, times: 3 })
+  proxy.fault(/PATCH .*\/map-2\d\?.*dryRun/, { status: 503, times: 3 })
+  proxy.fault(/GET .*\/configmaps/, { status: 503, retryAfter: 0, times: 3 })
+  expect(await project.run(['up'])).toMatchObject({ code: 0, problems: [] })
+  await expectExactly(objects)
+  expect(accepted()).toEqual(once(objects))
+})
+
+test('answers are lost: what was applied is created, what was deleted is pruned', async () => {
+  const objects = maps(20, 'one')
+  project.write(...objects)
+  proxy.loseAnswers(applies, 5)
+  const first = await project.run(['up'])
+  expect(first).toMatchObject({ code: 0, problems: [] })
+  expect(first.objects.filter((line) => line.startsWith('created ConfigMap/map-')).length).toBe(20)
+  await expectExactly(objects)
+  project.write(...objects.slice(0, 15))
+  proxy.loseAnswers(/^DELETE/, 3)
+  const second = await project.run(['up'])
+  expect(second).toMatchObject({ code: 0, problems: [] })
+  expect(second.objects.filter((line) => line.startsWith('pruned')).length).toBe(5)
+  await expectExactly(objects.slice(0, 15))
+})
+
+test('the network pauses for ten seconds while objects are applied: it goes on after them', async () => {
+  const objects = maps(60, 'one')
+  project.write(...objects)
+  const inTheMiddle = proxy.comes(applies, 20)
+  const up = project.run(['up'])
+  await inTheMiddle
+  proxy.pause()
+  await delay(10_000)
+  expect(Object.keys(accepted()).length).toBeLessThan(60)
+  proxy.resume()
+  expect(await up).toMatchObject({ code: 0, problems: [] })
+  await expectExactly(objects)
+  expect(accepted()).toEqual(once(objects))
+})
+
+test('the API server is away for six seconds while objects are applied: told, and it goes on', async () => {
+  const objects = maps(60, 'one')
+  project.write(...objects)
+  const inTheMiddle = proxy.comes(applies, 20)
+  const up = project.run(['up'])
+  await inTheMiddle
+  await proxy.away()
+  await delay(6000)
+  await proxy.back()
+  const { code, problems, events } = await up
+  expect({ code, problems }).toEqual({ code: 0, problems: [] })
+  const told = events.filter(({ type, do: what }) => type === 'action' && what === 'none').map(({ reason }) => String(reason))
+  expect(told).toEqual([expect.stringMatching(/^the API server does not answer .*ECONNREFUSED/), 'the API server answers again'])
+  await expectExactly(objects)
+})
+
+test('watches expire during a rollout: it is listed anew, and ready all the same', async () => {
+  const container = { name: 'main', image: baseImage, imagePullPolicy: 'Never', command: ['sleep', 'infinity'] }
+  project.write({
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'web' },
+    spec: {
+      selector: { matchLabels: { app: 'web' } },
+      template: {
+        metadata: { labels: { app: 'web' } },
+        spec: { terminationGracePeriodSeconds: 0, containers: [container] },
+      },
+    },
+  })
+  const rollout = proxy.comes(/^PATCH .*\/deployments\/web\?(?!.*dryRun)/, 1)
+  const up = project.run(['up'])
+  await rollout
+  // nothing that happens now is told by a watch
+  proxy.fault(/watch=true/, { status: 410, times: 12 })
+  expect(proxy.expireWatches()).toBeGreaterThan(0)
+  const { code, problems, events } = await up
+  expect({ code, problems }).toEqual({ code: 0, problems: [] })
+  expect(events.filter(({ type }) => type === 'step.finished').map(({ step }) => step)).toContain('ready/web')
+  expect(rig.kubectl(['get', 'deployment/web', '-n', namespace, '-o', 'jsonpath={.status.readyReplicas}'])).toBe('1')
+})
