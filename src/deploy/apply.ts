@@ -1,6 +1,7 @@
 import type { Kube } from '../kube/kube.ts'
 import { delay, mapLimited } from '../lib/async.ts'
 import { DevkitError } from '../lib/errors.ts'
+import { hookOf } from '../lib/hooks.ts'
 import { isLabelled, type KubeObject, type Manifest, refOf } from '../lib/objects.ts'
 import { isRecord } from '../lib/record.ts'
 import { adopt } from './adopt.ts'
@@ -70,7 +71,7 @@ export async function applyManifest(
 
 /**
  * Asks the server what it thinks of all manifests, without a write. What cannot be asked is left to the apply:
- * objects of kinds that the manifests themselves bring, and a Job's template, since that Job is made anew.
+ * objects of kinds that the manifests themselves bring, and what is fixed in a Job or a hook, since those are made anew.
  * @throws as `applyManifest`, everything that is refused at once
  */
 export async function checkManifests(
@@ -95,7 +96,7 @@ export async function checkManifests(
       return undefined
     } catch (thrown) {
       signal.throwIfAborted()
-      if (isImmutable(thrown) && (manifest.object.kind === 'Job' || placed !== wanted)) return undefined
+      if (isImmutable(thrown) && (isMadeAnew(manifest.object) || placed !== wanted)) return undefined
       return refusal(kube, thrown, manifest, signal)
     }
   })
@@ -120,6 +121,11 @@ async function hasNamespace(kube: Kube, name: string, signal: AbortSignal): Prom
     if (isForbidden(thrown)) return true
     throw thrown
   }
+}
+
+/** Whether a change of what is fixed in an object makes a new one of it. */
+function isMadeAnew(object: KubeObject): boolean {
+  return object.kind === 'Job' || hookOf(object) !== undefined
 }
 
 /** Applies; takes what only hands have changed. */

@@ -1,7 +1,8 @@
 import { applyManifest, checkManifests, ownLabels } from '../deploy/apply.ts'
+import { Hooks } from '../deploy/hooks.ts'
 import { prune, recordInventory } from '../deploy/inventory.ts'
 import type { Live } from '../deploy/live.ts'
-import { type Observed, observe } from '../deploy/observed.ts'
+import { nothingObserved, type Observed, observe } from '../deploy/observed.ts'
 import { untilReady } from '../deploy/readiness.ts'
 import { isForbidden } from '../deploy/refusal.ts'
 import { byKind, type Stage, sequence } from '../deploy/sequence.ts'
@@ -47,16 +48,25 @@ export async function deploy(
   const namespaces = manifests.filter(({ object }) => object.kind === 'Namespace')
   const rest = manifests.filter(({ object }) => object.kind !== 'Namespace')
   const observed = await observe(kube, [own, ...manifests], run.signal)
-  const stages = sequence(rest, {
-    isUpgrade: isUpgrade(rest, observed),
+  const hooks = await Hooks.open(kube, plan, { manifests: rest, observed }, run.signal)
+  const over = hooks.over()
+  const due = rest.filter((manifest) => !over.has(manifest))
+  const stages = sequence(due, {
+    isUpgrade: isUpgrade(due, observed),
     isNeededFirst: (object) => isOwnSecret(object, plan),
   })
   const outcomes: Outcome[] = []
   const versions = new Map<string, string>()
   const services: KubeObject[] = []
+  const tell = ({ kind, name, namespace }: ObjectRef, outcome: Outcome, changed: object = {}): void =>
+    run.bus.emit({ type: 'object', kind, name, namespace, outcome, ...changed })
   const apply = async (manifest: Manifest): Promise<KubeObject> => {
     const { object } = manifest
-    const { outcome, object: applied, fields, putRight } = await applyManifest(kube, manifest, { labels, observed }, run.signal)
+    const isAnew = await hooks.makeWay(manifest, run.signal)
+    const seen = isAnew ? nothingObserved : observed
+    const done = await applyManifest(kube, manifest, { labels, observed: seen }, run.signal)
+    const { object: applied, fields, putRight } = done
+    const outcome = isAnew ? 'configured' : done.outcome
     outcomes.push(outcome)
     if (object.kind === 'Service' && object.apiVersion === 'v1') services.push(object)
     if (isOwnSecret(object, plan)) versions.set(object.metadata.name, applied.metadata.resourceVersion ?? '')
@@ -64,10 +74,12 @@ export async function deploy(
       const reason = `${nameOf(object)}: ${field}, changed by ${manager}, is what the manifest says again`
       run.bus.emit({ type: 'action', do: 'none', reason })
     }
-    const { name, namespace } = object.metadata
-    const changed = fields.length > 0 ? { count: fields.length, fields: fields.slice(0, 20) } : {}
-    run.bus.emit({ type: 'object', kind: object.kind, name, namespace, outcome, ...changed })
+    tell(refOf(object), outcome, fields.length > 0 ? { count: fields.length, fields: fields.slice(0, 20) } : {})
+    if (!isWorkload(object)) await hooks.succeeded(manifest, run.signal)
     return applied
+  }
+  const sweep = async (tools: Parameters<Hooks['sweep']>[0]): Promise<void> => {
+    for (const ref of await hooks.sweep(tools, run.signal)) tell(ref, 'pruned')
   }
   const applyRest = async (stage: Stage): Promise<void> => {
     for (const group of byKind(stage.filter(({ object }) => !isWorkload(object)))) await mapLimited(group, 8, apply)
@@ -78,12 +90,13 @@ export async function deploy(
     'apply',
     async () => {
       // every refusal before the first write
-      await checkManifests(kube, manifests, { labels, namespace: plan.namespace, observed }, run.signal)
+      await checkManifests(kube, [...namespaces, ...due], { labels, namespace: plan.namespace, observed }, run.signal)
       const isNamed = namespaces.some(({ object }) => object.metadata.name === plan.namespace)
       // a namespace that somebody else made is used as it is, and stays
       const isUsed = isNamed || (await isSomebodyElses(kube, refOf(own.object), labels, run.signal))
       for (const namespace of isUsed ? namespaces : [...namespaces, own]) await apply(namespace)
       const before = await recordInventory(kube, plan, rest, run.signal)
+      for (const { object } of over) tell(refOf(object), 'unchanged')
       await applyRest(stages.basis)
       await applyRest(opening)
       return before
@@ -96,7 +109,7 @@ export async function deploy(
       .filter(({ object }) => isWorkload(object))
       .map(({ object, origin }) => ({ object: withSecretVersions(object, versions), origin }))
     await deployWorkloads(
-      { plan, source, kube, live, workloads, services, ready, apply, synced, afterApplied },
+      { plan, source, kube, live, workloads, services, ready, apply, hooks, synced, afterApplied },
       { ...run, signal },
     )
   }
@@ -107,13 +120,25 @@ export async function deploy(
       await deployStage(stage, signal)
     }
   }
-  const hooksAfter: AfterApplied = (signal) => deployNext(stages.afterApplied, signal)
-  const main = [...stages.before, ...stages.sync]
-  for (const [index, stage] of main.entries()) {
-    if (stage !== opening) await applyRest(stage)
-    await deployStage(stage, run.signal, index === main.length - 1 ? hooksAfter : undefined)
+  const hooksAfter: AfterApplied = async (signal) => {
+    await deployNext(stages.afterApplied, signal)
+    await sweep(['Helm'])
   }
-  await deployNext(stages.afterReady, run.signal)
+  const main = [...stages.before, ...stages.sync]
+  const rollOut = async (): Promise<void> => {
+    for (const [index, stage] of main.entries()) {
+      if (stage !== opening) await applyRest(stage)
+      await deployStage(stage, run.signal, index === main.length - 1 ? hooksAfter : undefined)
+      if (index === stages.before.length - 1) await sweep(['Helm'])
+    }
+    await deployNext(stages.afterReady, run.signal)
+    await sweep(['Helm', 'Argo CD'])
+  }
+  await rollOut().catch(async (thrown: unknown) => {
+    // what went wrong is told, whatever becomes of what is to be removed
+    if (!run.signal.aborted) await sweep(['Helm', 'Argo CD']).catch(() => undefined)
+    throw thrown
+  })
   // what left the manifests goes when what takes its place is ready
   const mayGo = async (data: readonly ObjectRef[]): Promise<boolean> =>
     pruneData && (await run.confirm(`${data.map(spotOf).join(', ')} left the manifests and hold data. Remove?`))
@@ -159,6 +184,7 @@ interface WorkloadDeployment extends Omit<Deployment, 'manifests'> {
   /** Services of this stage and those before → resolves when it is ready. */
   readonly ready: Map<string, Promise<void>>
   readonly apply: (manifest: Manifest) => Promise<KubeObject>
+  readonly hooks: Hooks
   readonly afterApplied?: AfterApplied | undefined
 }
 
@@ -166,7 +192,7 @@ interface WorkloadDeployment extends Omit<Deployment, 'manifests'> {
 type AfterApplied = (signal: AbortSignal) => Promise<void>
 
 async function deployWorkloads(
-  { plan, source, kube, live, workloads, services, ready, apply, synced, afterApplied }: WorkloadDeployment,
+  { plan, source, kube, live, workloads, services, ready, apply, hooks, synced, afterApplied }: WorkloadDeployment,
   run: EngineRun,
 ): Promise<void> {
   const serviceOf = new Map(plan.services.map((service) => [targetOf(source, service).workload, service]))
@@ -199,7 +225,11 @@ async function deployWorkloads(
           { workload, applied, namespace, service: service?.name, services, timeoutMs: run.timeoutMs() },
           step,
         ),
-      )
+      ).catch((thrown: unknown) => {
+        if (!signal.aborted) hooks.failed(manifest)
+        throw thrown
+      })
+      await hooks.succeeded(manifest, signal)
       if (service) await synced?.(service.name)
       if (service)
         run.bus.emit({ type: 'service.ready', service: service.name, workload, ms: Math.round(performance.now() - began) })

@@ -1,6 +1,8 @@
 import { ownLabels } from '../deploy/apply.ts'
 import { driftOf } from '../deploy/drift.ts'
+import { Hooks } from '../deploy/hooks.ts'
 import { isMapped, leftOf, readInventory } from '../deploy/inventory.ts'
+import { nothingObserved } from '../deploy/observed.ts'
 import type { Diff, FieldDiff, ObjectDiff } from '../events/diff.ts'
 import type { EventBody } from '../events/event.ts'
 import type { Kube } from '../kube/kube.ts'
@@ -167,7 +169,8 @@ export async function diffLive(plan: Plan, parts: Parts, step: Step): Promise<Fo
     object: withSecretVersions(object, versions),
     origin,
   }))
-  const changed = await mapLimited(manifests, 8, (manifest) => liveDiff(plan, kube, manifest, step.signal))
+  const hooks = await Hooks.open(kube, plan, { manifests, observed: nothingObserved }, step.signal)
+  const changed = await mapLimited(manifests, 8, (manifest) => liveDiff(plan, kube, { manifest, hooks }, step.signal))
   const left = leftOf(await readInventory(kube, plan.namespace, step.signal), manifests).filter((ref) => !isMapped(ref))
   const removed = left.map(
     (ref): ObjectDiff => ({ object: nameOf(ref), is: 'removed', reason: 'left the manifests', fields: [] }),
@@ -184,9 +187,14 @@ async function liveVersions(plan: Plan, kube: Kube, signal: AbortSignal): Promis
   return new Map(there.map(({ metadata }) => [metadata.name, metadata.resourceVersion ?? '']))
 }
 
-async function liveDiff(plan: Plan, kube: Kube, manifest: Manifest, signal: AbortSignal): Promise<readonly ObjectDiff[]> {
+async function liveDiff(
+  plan: Plan,
+  kube: Kube,
+  { manifest, hooks }: { readonly manifest: Manifest; readonly hooks: Hooks },
+  signal: AbortSignal,
+): Promise<readonly ObjectDiff[]> {
   const drift = await driftOf(kube, manifest, ownLabels(plan.project, plan.env), signal)
-  if (!drift) return [added(manifest)]
+  if (!drift) return hooks.isRemembered(manifest.object) ? [] : [added(manifest)]
   const { object } = manifest
   const fields = drift.map((difference) => shown(object.kind, difference))
   return fields.length > 0 ? [{ ...at(manifest), is: 'changed', fields }] : []

@@ -1,6 +1,7 @@
 import { projectLabel } from '../build/builder.ts'
 import type { ClusterProvider, ClusterState } from '../cluster/provider.ts'
 import { ownLabels } from '../deploy/apply.ts'
+import { forgetHooks } from '../deploy/hooks.ts'
 import { forgetInventory, holdsData, readInventory } from '../deploy/inventory.ts'
 import { isStatusOf } from '../deploy/refusal.ts'
 import { type PortBook, portBookFile } from '../forward/mapped.ts'
@@ -167,6 +168,7 @@ async function removeEnvironment(
   if (namespace) await kube.remove(refOf(namespace), signal, { wait: true, uid: namespace.metadata.uid })
   else {
     await forgetInventory(kube, plan.namespace, signal)
+    await forgetHooks(kube, plan.namespace, signal)
     // what a watch that was killed has left
     await kube.remove({ apiVersion: 'v1', kind: 'ConfigMap', name: leaseMap, namespace: plan.namespace }, signal)
   }

@@ -1,5 +1,6 @@
 import type { Cluster } from '../cluster/provider.ts'
 import { podTrouble, problemOf } from '../deploy/diagnosis/diagnosis.ts'
+import { goneWhenDone } from '../deploy/hooks.ts'
 import { rollout } from '../deploy/rollout.ts'
 import type { Problem } from '../events/event.ts'
 import type { ServiceStatus, Status } from '../events/status.ts'
@@ -90,6 +91,7 @@ async function look(
     kube.list({ apiVersion: 'v1', kind: 'Pod', namespace: plan.namespace }, signal),
     Promise.all(plan.services.map((service) => liveWorkload(plan, source, service, kube, signal))),
   ])
+  const isGone = await goneWhenDone(kube, plan.namespace, signal)
   const services = plan.services.map(async (service, index) => {
     const stale = await staleContainers(
       plan,
@@ -97,7 +99,9 @@ async function look(
       { pods: podsOf(workloads[index], pods), container: targetOf(source, service).container },
       parts.host.files,
     )
-    const seen = serviceStatus(plan, source, { service, live: workloads[index], book })
+    const wanted = workloadOf(plan, source, service)
+    const isDone = wanted !== undefined && isGone(wanted)
+    const seen = serviceStatus(plan, source, { service, live: workloads[index], isDone, book })
     return stale.length > 0 ? { ...seen, stale: [...stale] } : seen
   })
   return {
@@ -107,27 +111,34 @@ async function look(
   }
 }
 
-function liveWorkload(
+async function liveWorkload(
   plan: Plan,
   source: Source,
   service: ServicePlan,
   kube: Kube,
   signal: AbortSignal,
 ): Promise<KubeObject | undefined> {
+  const wanted = workloadOf(plan, source, service)
+  return wanted && kube.get(refOf(wanted), signal)
+}
+
+/** What the manifests say of a service's workload. */
+function workloadOf(plan: Plan, source: Source, service: ServicePlan): KubeObject | undefined {
   const { workload } = targetOf(source, service)
-  const manifest = source.manifests.find(({ object }) => isWorkload(object) && nameOf(object) === workload)?.object
-  if (!manifest) return Promise.resolve(undefined)
-  return kube.get({ ...refOf(manifest), namespace: manifest.metadata.namespace ?? plan.namespace }, signal)
+  const found = source.manifests.find(({ object }) => isWorkload(object) && nameOf(object) === workload)?.object
+  return found && { ...found, metadata: { ...found.metadata, namespace: found.metadata.namespace ?? plan.namespace } }
 }
 
 interface Seen {
   readonly service: ServicePlan
   readonly live: KubeObject | undefined
+  /** Whether it has done its work before, and may be gone. */
+  readonly isDone: boolean
   readonly book: PortBook | undefined
 }
 
-function serviceStatus(plan: Plan, source: Source, { service, live, book }: Seen): ServiceStatus {
-  const state = live ? rollout(live) : { waiting: 'it is not in the cluster' }
+function serviceStatus(plan: Plan, source: Source, { service, live, isDone, book }: Seen): ServiceStatus {
+  const state = live ? rollout(live) : isDone ? 'ready' : { waiting: 'it is not in the cluster' }
   const ports = service.ports.map(({ port }) => {
     const host = book?.taken[`${plan.env}/${service.name}/${port}`]
     return host === undefined ? { port } : { port, host, url: `http://127.0.0.1:${host}` }

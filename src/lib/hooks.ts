@@ -10,15 +10,37 @@ export interface Hook {
 const typesOfArgo = ['PreSync', 'Sync', 'PostSync', 'SyncFail', 'Skip', 'PreDelete', 'PostDelete']
 
 /** What an object's annotations say of hooks; undefined for one of no hook. Argo CD's word goes before Helm's, as it does there. */
-export function hookOf({ metadata }: KubeObject): Hook | undefined {
-  const said = (annotation: string): readonly string[] =>
-    String(metadata.annotations?.[annotation] ?? '')
-      .split(',')
-      .map((type) => type.trim())
-      .filter((type) => type !== '')
-  const argo = said('argocd.argoproj.io/hook')
-  const helm = said('helm.sh/hook')
+export function hookOf(object: KubeObject): Hook | undefined {
+  const argo = wordsOf(object, 'argocd.argoproj.io/hook')
+  const helm = wordsOf(object, 'helm.sh/hook')
   if (argo.some((type) => typesOfArgo.includes(type))) return { tool: 'Argo CD', types: argo }
   if (helm.length > 0) return { tool: 'Helm', types: helm }
   return argo.length > 0 ? { tool: 'Argo CD', types: argo } : undefined
+}
+
+/** When a hook is removed after it has run. */
+export type DeletePolicy = 'succeeded' | 'failed'
+
+const deletePolicies: Readonly<Record<string, DeletePolicy>> = {
+  'hook-succeeded': 'succeeded',
+  'hook-failed': 'failed',
+  HookSucceeded: 'succeeded',
+  HookFailed: 'failed',
+}
+
+/**
+ * When a hook is to go; never for what is none. Helm's words count for Argo CD too, as they do there. That it goes before it is made anew
+ * (`before-hook-creation`) needs no word: no tool can change a Job that has run.
+ */
+export function deletePoliciesOf(object: KubeObject): ReadonlySet<DeletePolicy> {
+  if (!hookOf(object)) return new Set()
+  const words = ['helm.sh/hook-delete-policy', 'argocd.argoproj.io/hook-delete-policy'].flatMap((name) => wordsOf(object, name))
+  return new Set(words.map((word) => deletePolicies[word]).filter((policy) => policy !== undefined))
+}
+
+function wordsOf({ metadata }: KubeObject, annotation: string): readonly string[] {
+  return String(metadata.annotations?.[annotation] ?? '')
+    .split(',')
+    .map((word) => word.trim())
+    .filter((word) => word !== '')
 }

@@ -9,6 +9,7 @@ import { Scope } from '../../src/lib/scope.ts'
 import type { Plan } from '../../src/plan/plan.ts'
 import { baseImage } from '../lab/recipe.ts'
 import { type ApiRig, openApiRig } from './api-rig.ts'
+import { projectOn } from './program.ts'
 
 let rig: ApiRig
 
@@ -152,6 +153,80 @@ test('a hook may be a pod: one that ends well is done, one that fails ends the r
   expect(failure).toMatchObject({ code: 'READY-103', detail: expect.stringContaining('no such table') })
   expect(toldOf(events)).toEqual(['ill created'])
 }, 60_000)
+
+test('hooks go with their pods when they are done, as their policies say, and run again only when their content changed', async () => {
+  const namespace = rig.namespace(`t-order-policies-${process.pid}`)
+  const helm = (weight: string): Annotations => ({
+    'helm.sh/hook': 'pre-install,pre-upgrade',
+    'helm.sh/hook-weight': weight,
+    'helm.sh/hook-delete-policy': 'before-hook-creation,hook-succeeded',
+  })
+  const argo = { 'argocd.argoproj.io/hook': 'PostSync', 'argocd.argoproj.io/hook-delete-policy': 'HookSucceeded' }
+  const all = (script: string): readonly Manifest[] => {
+    const { object, origin } = job(namespace, 'migrate', script, helm('2'))
+    const reading = withPodSpec(object, (pod) => ({
+      ...pod,
+      containers: pod.containers.map((one) => ({ ...one, envFrom: [{ configMapRef: { name: 'settings' } }] })),
+    }))
+    const kept = job(namespace, 'kept', script, { 'helm.sh/hook': 'pre-install,pre-upgrade' })
+    const smoke = job(namespace, 'smoke', 'true', argo)
+    return [{ object: reading, origin }, configMap(namespace, 'settings', helm('1')), kept, configMap(namespace, 'plain'), smoke]
+  }
+  const there = (): readonly string[] =>
+    rig
+      .kubectl(['get', 'jobs,pods,configmaps', '-n', namespace, '-o', 'name'])
+      .split('\n')
+      .filter((name) => name !== '' && !/pod\/kept|devkit-|kube-root-ca/.test(name))
+  const changes = (events: readonly Event[]): readonly string[] =>
+    toldOf(events).filter((line) => !line.startsWith('ready/') && !line.endsWith(' unchanged'))
+  const first = await up(namespace, all('true'))
+  expect(first.failure).toBeUndefined()
+  const outcomes = ['settings created', 'migrate created', 'migrate pruned', 'settings pruned', 'plain created']
+  expect(changes(first.events)).toEqual(['kept created', ...outcomes, 'smoke created', 'smoke pruned'])
+  expect(there()).toEqual(['job.batch/kept', 'configmap/plain'])
+  const second = await up(namespace, all('true'))
+  expect(second.failure).toBeUndefined()
+  expect(changes(second.events)).toEqual([])
+  expect(toldOf(second.events)).toContain('migrate unchanged')
+  expect(there()).toEqual(['job.batch/kept', 'configmap/plain'])
+  const third = await up(namespace, all('true; true'))
+  expect(third.failure).toBeUndefined()
+  expect(changes(third.events)).toEqual(['kept configured', ...outcomes.slice(0, 4)])
+}, 120_000)
+
+test('a hook that is gone is nothing that lacks: for status, for diff, and for the next run until all is taken down', async () => {
+  const project = projectOn(rig, `t-order-gone-${process.pid}`)
+  const { object } = job('', 'seed', 'true', { 'helm.sh/hook': 'pre-install', 'helm.sh/hook-delete-policy': 'hook-succeeded' })
+  const { namespace: _, ...metadata } = object.metadata
+  project.write({ ...object, metadata }, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'plain' } })
+  const untilDown = async (): Promise<void> => {
+    expect((await project.run(['up'])).objects).toContain('pruned Job/seed')
+    expect((await project.run(['status', '--check'])).code).toBe(0)
+    expect((await project.run(['diff', '--check'])).code).toBe(0)
+    const { objects } = await project.run(['up'])
+    expect(objects.filter((line) => !line.includes('Namespace/'))).toEqual(['unchanged ConfigMap/plain', 'unchanged Job/seed'])
+    expect((await project.run(['down', '--yes'])).code).toBe(0)
+  }
+  await untilDown()
+  rig.namespace(`t-order-gone-${process.pid}`)
+  await untilDown()
+}, 120_000)
+
+test('a hook that failed goes when its policy says so, is told with its last lines, and runs at the next run', async () => {
+  const namespace = rig.namespace(`t-order-failed-${process.pid}`)
+  const failing = (policy: Annotations): readonly Manifest[] => [
+    job(namespace, 'migrate', 'echo no such table; exit 3', { ...preSync, ...policy }),
+  ]
+  const jobs = (): string => rig.kubectl(['get', 'jobs,pods', '-n', namespace, '-o', 'name'])
+  for (const _ of [1, 2]) {
+    const { failure, events } = await up(namespace, failing({ 'argocd.argoproj.io/hook-delete-policy': 'HookFailed' }))
+    expect(failure).toMatchObject({ code: 'READY-103', detail: expect.stringContaining('no such table') })
+    expect(toldOf(events)).toEqual(['migrate created', 'migrate pruned'])
+    expect(jobs()).toBe('')
+  }
+  await up(namespace, failing({ 'argocd.argoproj.io/hook-delete-policy': 'HookSucceeded' }))
+  expect(jobs()).toContain('job.batch/migrate')
+}, 120_000)
 
 test('a kind and an object of it in one run', async () => {
   const namespace = rig.namespace(`t-order-kinds-${process.pid}`)

@@ -1,0 +1,201 @@
+import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
+import type { Kube } from '../kube/kube.ts'
+import { deletePoliciesOf, hookOf } from '../lib/hooks.ts'
+import { isWorkload, type KubeObject, type Manifest, nameOf, type ObjectRef, refOf } from '../lib/objects.ts'
+import { groupOf } from '../lib/select.ts'
+import { asApplied, ownLabels } from './apply.ts'
+import { holdsData } from './inventory.ts'
+import type { Observed } from './observed.ts'
+import { isImmutable } from './refusal.ts'
+import { rollout } from './rollout.ts'
+import { isUnchanged } from './unchanged.ts'
+
+const name = 'devkit-hooks'
+
+interface Environment {
+  readonly namespace: string
+  readonly project: string
+  readonly env: string
+}
+
+/** What has done its work in an environment and may be gone: key of the object → hash of its content then. */
+type Memory = Readonly<Record<string, string>>
+
+interface Ended {
+  readonly manifest: Manifest
+  readonly how: 'succeeded' | 'failed'
+}
+
+/**
+ * The hooks of an environment in one rollout: which of them have done their work and need not come back, which are made anew, and which
+ * are removed when they are done, as their delete policies say. What is gone is remembered in the cluster, so that it does not run again.
+ */
+export class Hooks {
+  readonly #kube: Kube
+  readonly #environment: Environment
+  readonly #observed: Observed
+  readonly #manifests: readonly Manifest[]
+  #memory: Memory
+  #writing: Promise<unknown> = Promise.resolve()
+  /** What has ended in this rollout and is still there, in the order of time. */
+  #ended: readonly Ended[] = []
+
+  private constructor(kube: Kube, environment: Environment, known: Known, memory: Memory) {
+    this.#kube = kube
+    this.#environment = environment
+    this.#observed = known.observed
+    this.#manifests = known.manifests
+    this.#memory = memory
+  }
+
+  /** Reads what is remembered, where anything may be. */
+  static async open(kube: Kube, environment: Environment, known: Known, signal: AbortSignal): Promise<Hooks> {
+    const isAny = known.manifests.some(({ object }) => mayBeGone(object))
+    return new Hooks(kube, environment, known, isAny ? await readMemory(kube, environment.namespace, signal) : {})
+  }
+
+  /** Whether an object of such a content has done its work and may be gone. */
+  isRemembered(object: KubeObject): boolean {
+    return mayBeGone(object) && this.#memory[keyOf(object)] === hashOf(this.#asApplied(object))
+  }
+
+  /** Those of the manifests that have done their work and are gone: they stay so until their content changes. */
+  over(): ReadonlySet<Manifest> {
+    const gone = this.#manifests.filter(({ object }) => !this.#observed.get(object) && this.isRemembered(object))
+    const runs = ({ object }: Manifest): boolean => {
+      const seen = this.#observed.get(object)
+      return !(seen && rollout(seen) === 'ready' && isUnchanged(seen, this.#asApplied(object)))
+    }
+    const workloads = this.#manifests.filter(({ object }) => hookOf(object) && isWorkload(object))
+    const isAnyDue = workloads.some((manifest) => !gone.includes(manifest) && runs(manifest))
+    // what a hook reads comes back with it
+    return new Set(gone.filter(({ object }) => isWorkload(object) || !isAnyDue))
+  }
+
+  /**
+   * Removes what is there of a hook whose content changed, or that failed, with its pods: it is made anew, as its tool does.
+   * Whether it did. What holds data stays.
+   */
+  async makeWay({ object }: Manifest, signal: AbortSignal): Promise<boolean> {
+    const seen = this.#observed.get(object)
+    if (!seen || !hookOf(object) || isKept(object)) return false
+    const state = isWorkload(object) ? rollout(seen) : 'ready'
+    const isFailed = typeof state === 'object' && state.failed === true
+    if (!isFailed && !(await this.#isChanged(seen, this.#asApplied(object), signal))) return false
+    await this.#kube.remove(refOf(seen), signal, { wait: true, uid: seen.metadata.uid, propagation: 'Foreground' })
+    return true
+  }
+
+  /** Takes down that a manifest's object has done its work. */
+  async succeeded(manifest: Manifest, signal: AbortSignal): Promise<void> {
+    const { object } = manifest
+    this.#ended = [...this.#ended, { manifest, how: 'succeeded' }]
+    if (!mayBeGone(object) || this.isRemembered(object)) return
+    const wanted = new Set(this.#manifests.map((one) => keyOf(one.object)))
+    const kept = Object.entries(this.#memory).filter(([key]) => wanted.has(key))
+    this.#memory = { ...Object.fromEntries(kept), [keyOf(object)]: hashOf(this.#asApplied(object)) }
+    const memory = this.#memory
+    this.#writing = this.#writing.then(() => writeMemory(this.#kube, this.#environment, memory, signal))
+    await this.#writing
+  }
+
+  /** Takes down that a manifest's object has failed. */
+  failed(manifest: Manifest): void {
+    this.#ended = [...this.#ended, { manifest, how: 'failed' }]
+  }
+
+  /**
+   * Removes hooks that have ended and whose policy says so, newest first, with their pods; resolves when they are gone.
+   * `tools`: those of Helm go when all of their event have succeeded, those of Argo CD when the whole rollout has.
+   */
+  async sweep(tools: readonly ('Helm' | 'Argo CD')[], signal: AbortSignal): Promise<readonly ObjectRef[]> {
+    const isDue = ({ manifest: { object }, how }: Ended): boolean => {
+      const hook = hookOf(object)
+      return hook !== undefined && tools.includes(hook.tool) && deletePoliciesOf(object).has(how) && !isKept(object)
+    }
+    const due = this.#ended.filter(isDue).toReversed()
+    this.#ended = this.#ended.filter((one) => !isDue(one))
+    const refs = due.map(({ manifest }) => refOf(manifest.object))
+    await Promise.all(refs.map((ref) => this.#kube.remove(ref, signal, { wait: true, propagation: 'Foreground' })))
+    return refs
+  }
+
+  #asApplied(object: KubeObject): KubeObject {
+    return asApplied(object, ownLabels(this.#environment.project, this.#environment.env), this.#observed.get(object))
+  }
+
+  /** Whether more than an object's metadata would change: asked of the server where the manifest alone does not tell. */
+  async #isChanged(live: KubeObject, wanted: KubeObject, signal: AbortSignal): Promise<boolean> {
+    if (isUnchanged(live, wanted)) return false
+    try {
+      const would = await this.#kube.apply(wanted, signal, { dryRun: true, force: true })
+      return !isDeepStrictEqual(contentOf(would), contentOf(live))
+    } catch (thrown) {
+      signal.throwIfAborted()
+      // what else the server has against it is told when it is applied
+      return isImmutable(thrown)
+    }
+  }
+}
+
+interface Known {
+  readonly manifests: readonly Manifest[]
+  readonly observed: Observed
+}
+
+/** Whether an object goes when it has done its work: by its delete policy, or by itself. */
+function mayBeGone(object: KubeObject): boolean {
+  const { ttlSecondsAfterFinished } = (object['spec'] ?? {}) as { readonly ttlSecondsAfterFinished?: number }
+  const goesByItself = object.kind === 'Job' && ttlSecondsAfterFinished !== undefined
+  return goesByItself || (deletePoliciesOf(object).has('succeeded') && !isKept(object))
+}
+
+/** Whether no policy takes it away: with it would go what it holds. */
+function isKept(object: KubeObject): boolean {
+  return holdsData(refOf(object)) || object.kind === 'Namespace'
+}
+
+function keyOf(object: KubeObject): string {
+  return [groupOf(object), object.metadata.namespace ?? '', nameOf(object)].join('/')
+}
+
+/** What an object is beyond its metadata and its state. */
+function contentOf({ metadata: _, status: __, ...content }: KubeObject): Readonly<Record<string, unknown>> {
+  return content
+}
+
+/** Of an object's content; of a Secret the names in it alone, since a hash of a password leads to it. */
+function hashOf(object: KubeObject): string {
+  const content = contentOf(object)
+  const shown = object.kind === 'Secret' ? { ...content, data: Object.keys(object['data'] ?? {}) } : content
+  return createHash('sha256').update(JSON.stringify(shown)).digest('hex')
+}
+
+/** Tells of an object that is not there whether it went because it has done its work. */
+export async function goneWhenDone(kube: Kube, namespace: string, signal: AbortSignal): Promise<(object: KubeObject) => boolean> {
+  const memory = await readMemory(kube, namespace, signal)
+  return (object) => mayBeGone(object) && keyOf(object) in memory
+}
+
+async function readMemory(kube: Kube, namespace: string, signal: AbortSignal): Promise<Memory> {
+  const found = await kube.get({ apiVersion: 'v1', kind: 'ConfigMap', name, namespace }, signal)
+  const { done = '{}' } = (found?.['data'] ?? {}) as { readonly done?: string }
+  return JSON.parse(done) as Memory
+}
+
+async function writeMemory(kube: Kube, environment: Environment, memory: Memory, signal: AbortSignal): Promise<void> {
+  const { namespace, project, env } = environment
+  const object: KubeObject = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name, namespace, labels: ownLabels(project, env) },
+    data: { done: JSON.stringify(memory) },
+  }
+  await kube.apply(object, signal, { force: true })
+}
+
+/** Forgets what hooks have done: they run again. */
+export function forgetHooks(kube: Kube, namespace: string, signal: AbortSignal): Promise<void> {
+  return kube.remove({ apiVersion: 'v1', kind: 'ConfigMap', name, namespace }, signal)
+}
