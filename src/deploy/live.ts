@@ -35,7 +35,6 @@ interface Shared {
 /** The workloads and pods of a namespace as they are now, kept true by watches that end with `scope`. */
 export class Live {
   readonly #kube: Kube
-  readonly #namespace: string
   readonly #scope: Scope
   readonly #shared = new Map<string, Shared>()
   readonly #objects = new Map<string, KubeObject>()
@@ -45,7 +44,6 @@ export class Live {
 
   constructor(kube: Kube, namespace: string, scope: Scope) {
     this.#kube = kube
-    this.#namespace = namespace
     this.#scope = scope
     const failure = Promise.withResolvers<never>()
     this.#failure = failure.promise
@@ -80,8 +78,8 @@ export class Live {
   }
 
   /** Follows one more kind, for those who wait for something of it: `until` looks again after its changes too. */
-  follow(kind: Pick<KindRef, 'apiVersion' | 'kind' | 'fieldSelector'>): Followed {
-    const key = `${kind.apiVersion}/${kind.kind}?${kind.fieldSelector ?? ''}`
+  follow(kind: KindRef): Followed {
+    const key = JSON.stringify([kind.apiVersion, kind.kind, kind.namespace, kind.fieldSelector])
     const shared = this.#shared.get(key) ?? this.#begin(key, kind)
     shared.followers++
     return {
@@ -107,13 +105,12 @@ export class Live {
       ...{ objects: new Map(), abort, ended: Promise.resolve() },
     }
     const signal = AbortSignal.any([this.#scope.signal, abort.signal])
-    const namespace = this.#namespace
     const follow = async (): Promise<void> => {
       // a watch believes a refusal only when it stays: nobody is to wait so long for what he may not see
-      const denied = await this.#kube.denials([{ ...kind, verbs: ['list', 'watch'], namespace }], signal)
+      const denied = await this.#kube.denials([{ ...kind, verbs: ['list', 'watch'] }], signal)
       shared.isRefused = denied.length > 0
       if (shared.isRefused) return this.#tell()
-      for await (const event of this.#kube.watch({ ...kind, namespace }, signal)) {
+      for await (const event of this.#kube.watch(kind, signal)) {
         if (event.type === 'set') shared.objects.set(event.object.metadata.name, event.object)
         else if (event.type === 'deleted') shared.objects.delete(event.object.metadata.name)
         else shared.isListed = true

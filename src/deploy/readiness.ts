@@ -13,6 +13,7 @@ import {
 } from './diagnosis/diagnosis.ts'
 import { endpointSlices, servicesOf, withoutEndpoint } from './endpoints.ts'
 import type { Followed, Live } from './live.ts'
+import { Nudge } from './nudge.ts'
 import { hasSucceeded, rollout, wantedPods } from './rollout.ts'
 import { Waits } from './waits.ts'
 
@@ -54,7 +55,7 @@ export async function untilReady(kube: Kube, live: Live, awaited: Awaited, step:
   const firstSeen = new Map<string, number>()
   let warnings: readonly Warning[] = []
   await using ends = keepEnds(kube, live, awaited, step.signal)
-  await using ways = followWays(live, servicesOf(applied, services))
+  await using ways = followWays(live, namespace, servicesOf(applied, services))
   const look = (): 'ready' | NotReady | undefined => {
     const object = live.get(workload)
     if (!object || isOlder(object, applied)) return undefined
@@ -106,8 +107,8 @@ interface Ways extends AsyncDisposable {
 }
 
 /** Follows what Services lead to; who has none follows nothing. */
-function followWays(live: Live, services: readonly KubeObject[]): Ways {
-  const slices: Followed | undefined = services.length > 0 ? live.follow(endpointSlices) : undefined
+function followWays(live: Live, namespace: string, services: readonly KubeObject[]): Ways {
+  const slices: Followed | undefined = services.length > 0 ? live.follow({ ...endpointSlices, namespace }) : undefined
   return {
     lacking(pods) {
       // who may not look at endpoints is not held up by them
@@ -116,35 +117,6 @@ function followWays(live: Live, services: readonly KubeObject[]): Ways {
       return lacking && nameOf(lacking)
     },
     [Symbol.asyncDispose]: async () => slices?.[Symbol.asyncDispose](),
-  }
-}
-
-/** Ends a round of waiting when the earliest of the times asked for has come; the next one begins with a new signal. */
-class Nudge implements Disposable {
-  #abort = new AbortController()
-  #timer: NodeJS.Timeout | undefined
-  #at = Number.POSITIVE_INFINITY
-
-  get signal(): AbortSignal {
-    return this.#abort.signal
-  }
-
-  /** Asks for a look in `ms` milliseconds, unless there will be one sooner. */
-  in(ms: number): void {
-    if (this.#abort.signal.aborted) this.#begin()
-    if (Date.now() + ms >= this.#at) return
-    this.#at = Date.now() + ms
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#abort.abort(), ms)
-  }
-
-  #begin(): void {
-    this.#abort = new AbortController()
-    this.#at = Number.POSITIVE_INFINITY
-  }
-
-  [Symbol.dispose](): void {
-    clearTimeout(this.#timer)
   }
 }
 
@@ -234,7 +206,7 @@ async function warningsAbout(
 }
 
 /** Whether a watch has not yet told of what was applied. */
-function isOlder(seen: KubeObject, { metadata }: KubeObject): boolean {
+export function isOlder(seen: KubeObject, { metadata }: KubeObject): boolean {
   return seen.metadata.uid !== metadata.uid || (seen.metadata.generation ?? 0) < (metadata.generation ?? 0)
 }
 

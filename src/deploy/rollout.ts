@@ -192,6 +192,11 @@ function isTrue(object: KubeObject, wanted: string): Condition | undefined {
   return conditionsOf(object).find(({ type, status }) => type === wanted && status === 'True')
 }
 
+/** Whether a controller has said anything about an object. */
+export function hasConditions(object: KubeObject): boolean {
+  return conditionsOf(object).length > 0
+}
+
 /** Foreign controllers write what they like. */
 function conditionsOf(object: KubeObject): readonly Condition[] {
   const { conditions } = statusOf(object)

@@ -6,6 +6,7 @@ import { nothingObserved, type Observed, observe } from '../deploy/observed.ts'
 import { untilReady } from '../deploy/readiness.ts'
 import { isForbidden } from '../deploy/refusal.ts'
 import { byKind, type Stage, sequence } from '../deploy/sequence.ts'
+import { unsettled, untilSettled } from '../deploy/settled.ts'
 import type { Outcome } from '../events/event.ts'
 import type { Kube } from '../kube/kube.ts'
 import { mapLimited } from '../lib/async.ts'
@@ -58,6 +59,8 @@ export async function deploy(
   const outcomes: Outcome[] = []
   const versions = new Map<string, string>()
   const services: KubeObject[] = []
+  /** What was applied of a stage besides its workloads, until that is awaited. */
+  const others: KubeObject[] = []
   const tell = ({ kind, name, namespace }: ObjectRef, outcome: Outcome, changed: object = {}): void =>
     run.bus.emit({ type: 'object', kind, name, namespace, outcome, ...changed })
   const apply = async (manifest: Manifest): Promise<KubeObject> => {
@@ -82,7 +85,8 @@ export async function deploy(
     for (const ref of await hooks.sweep(tools, run.signal)) tell(ref, 'pruned')
   }
   const applyRest = async (stage: Stage): Promise<void> => {
-    for (const group of byKind(stage.filter(({ object }) => !isWorkload(object)))) await mapLimited(group, 8, apply)
+    for (const group of byKind(stage.filter(({ object }) => !isWorkload(object))))
+      others.push(...(await mapLimited(group, 8, apply)))
   }
   const opening = stages.before[0] ?? stages.sync[0]
   const left = await runStep(
@@ -109,7 +113,7 @@ export async function deploy(
       .filter(({ object }) => isWorkload(object))
       .map(({ object, origin }) => ({ object: withSecretVersions(object, versions), origin }))
     await deployWorkloads(
-      { plan, source, kube, live, workloads, services, ready, apply, hooks, synced, afterApplied },
+      { plan, source, kube, live, workloads, others: others.splice(0), services, ready, apply, hooks, synced, afterApplied },
       { ...run, signal },
     )
   }
@@ -179,6 +183,8 @@ async function isSomebodyElses(
 
 interface WorkloadDeployment extends Omit<Deployment, 'manifests'> {
   readonly workloads: readonly Manifest[]
+  /** What was applied besides them, to be ready with them. */
+  readonly others: readonly KubeObject[]
   /** Services that were applied. */
   readonly services: readonly KubeObject[]
   /** Services of this stage and those before → resolves when it is ready. */
@@ -192,7 +198,7 @@ interface WorkloadDeployment extends Omit<Deployment, 'manifests'> {
 type AfterApplied = (signal: AbortSignal) => Promise<void>
 
 async function deployWorkloads(
-  { plan, source, kube, live, workloads, services, ready, apply, hooks, synced, afterApplied }: WorkloadDeployment,
+  { plan, source, kube, live, workloads, others, services, ready, apply, hooks, synced, afterApplied }: WorkloadDeployment,
   run: EngineRun,
 ): Promise<void> {
   const serviceOf = new Map(plan.services.map((service) => [targetOf(source, service).workload, service]))
@@ -242,10 +248,16 @@ async function deployWorkloads(
     if (service) ready.set(service.name, working)
     return working
   })
+  const settle = async (object: KubeObject): Promise<void> => {
+    const of = await unsettled(kube, live, object, signal)
+    if (!of) return
+    await runStep({ ...run, signal }, `ready/${nameOf(object)}`, (step) => untilSettled(live, of, run.timeoutMs(), step))
+  }
+  const settling = others.map((object) => settle(object).catch(fail))
   const after = Promise.all(applying)
     .then(() => (signal.aborted ? undefined : afterApplied?.(signal)))
     .catch(fail)
-  const settled = await Promise.allSettled([...all, after])
+  const settled = await Promise.allSettled([...all, ...settling, after])
   run.signal.throwIfAborted()
   if (failed.signal.aborted) throw failed.signal.reason
   const rejected = settled.find((one) => one.status === 'rejected')

@@ -17,7 +17,7 @@ export async function runStep<T>(
   work: (step: Step) => Promise<T>,
   outcomeOf: (result: T) => Outcome | undefined = () => undefined,
 ): Promise<T> {
-  const service = /^(?:build|deliver|ready|forward|sync)\/(.+)$/.exec(name)?.[1]
+  const service = /^(?:build|deliver|ready|forward|sync)\/([^/]+)$/.exec(name)?.[1]
   const began = performance.now()
   const ms = (): number => Math.round(performance.now() - began)
   bus.emit({ type: 'step.started', step: name, service })

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { applyManifest } from '../../src/deploy/apply.ts'
 import { endpointSlices } from '../../src/deploy/endpoints.ts'
 import { Live } from '../../src/deploy/live.ts'
 import { untilReady } from '../../src/deploy/readiness.ts'
+import { unsettled, untilSettled } from '../../src/deploy/settled.ts'
 import { type KubeObject, nameOf } from '../../src/lib/objects.ts'
 import { Scope } from '../../src/lib/scope.ts'
 import { baseImage } from '../lab/recipe.ts'
@@ -60,3 +62,96 @@ test.each(['Deployment', 'StatefulSet'] as const)(
   },
   120_000,
 )
+
+/** Waits for one object that was applied; what was said meanwhile. */
+async function settled(applied: KubeObject, live: Live, signal: AbortSignal, timeoutMs = 30_000): Promise<readonly string[]> {
+  const said: string[] = []
+  const of = await unsettled(rig.kube, live, applied, signal)
+  if (of) await untilSettled(live, of, timeoutMs, { signal, say: (line) => said.push(line) })
+  return said
+}
+
+test('a custom resource is ready when its controller says so of what was applied', async () => {
+  const namespace = rig.namespace(`t-ready-kinds-${process.pid}`)
+  const [kind, plural, group] = [`Bulb${process.pid}`, `bulb${process.pid}s`, 'ready.devkit.test']
+  const conditions = { type: 'array', items: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } }
+  const status = { type: 'object', properties: { conditions, observedGeneration: { type: 'integer' } } }
+  const spec = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }
+  const version = { name: 'v1', served: true, storage: true, subresources: { status: {} } }
+  const openAPIV3Schema = { type: 'object', properties: { spec, status } }
+  const definition: KubeObject = {
+    ...{ apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition', metadata: { name: `${plural}.${group}` } },
+    spec: {
+      ...{ group, scope: 'Namespaced', names: { kind, plural, singular: kind.toLowerCase() } },
+      versions: [{ ...version, schema: { openAPIV3Schema } }],
+    },
+  }
+  await using scope = new Scope()
+  const live = new Live(rig.kube, namespace, scope)
+  const say = (ready: string, observedGeneration: number): void => {
+    const told = { observedGeneration, conditions: [{ type: 'Ready', status: ready, message: 'no current' }] }
+    const patch = JSON.stringify({ status: told })
+    rig.kubectl(['patch', `${plural}.${group}/desk`, '-n', namespace, '--subresource=status', '--type=merge', '-p', patch])
+  }
+  const bulb = (watts: number): KubeObject => ({
+    ...{ apiVersion: `${group}/v1`, kind, metadata: { name: 'desk', namespace }, spec: { watts } },
+  })
+  try {
+    const origin = { file: 'k8s/all.yaml', line: 1 }
+    await applyManifest(rig.kube, { object: definition, origin }, { labels: {} }, scope.signal)
+    await rig.kube.apply(bulb(40), scope.signal)
+    say('False', 1)
+    const first = settled(await rig.kube.apply(bulb(40), scope.signal), live, scope.signal)
+    let isReady = false
+    first.then(() => (isReady = true)).catch(() => undefined)
+    await expect(settled(await rig.kube.apply(bulb(40), scope.signal), live, scope.signal, 1000)).rejects.toMatchObject({
+      code: 'READY-102',
+      message: expect.stringContaining('its condition Ready is False (no current)'),
+    })
+    expect(isReady).toBe(false)
+    say('True', 1)
+    await first
+    const second = settled(await rig.kube.apply(bulb(60), scope.signal), live, scope.signal, 1000)
+    await expect(second).rejects.toMatchObject({ message: expect.stringContaining('has not seen the change') })
+    say('True', 2)
+    await settled(await rig.kube.apply(bulb(60), scope.signal), live, scope.signal)
+  } finally {
+    rig.kubectl(['delete', 'crd', `${plural}.${group}`, '--ignore-not-found', '--wait=false'])
+  }
+}, 120_000)
+
+test('a claim is waited for when its class binds at once, and not when it waits for a pod', async () => {
+  const namespace = rig.namespace(`t-ready-claims-${process.pid}`)
+  await using scope = new Scope()
+  const live = new Live(rig.kube, namespace, scope)
+  const storageClass = `t-ready-${process.pid}`
+  const claim = (name: string, storageClassName?: string): KubeObject => ({
+    ...{ apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name, namespace } },
+    spec: { accessModes: ['ReadWriteOnce'], storageClassName, resources: { requests: { storage: '1Mi' } } },
+  })
+  const provided = { provisioner: 'ready.devkit.test/none', volumeBindingMode: 'Immediate' }
+  try {
+    await rig.kube.apply(
+      { apiVersion: 'storage.k8s.io/v1', kind: 'StorageClass', metadata: { name: storageClass }, ...provided },
+      scope.signal,
+    )
+    expect(await settled(await rig.kube.apply(claim('late'), scope.signal), live, scope.signal)).toEqual([])
+    const soon = await rig.kube.apply(claim('soon', storageClass), scope.signal)
+    await expect(settled(soon, live, scope.signal, 1000)).rejects.toMatchObject({
+      message: expect.stringContaining(`${storageClass} has not yet made its volume`),
+    })
+    const bound = settled(soon, live, scope.signal)
+    const volume = {
+      ...{ apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name: storageClass } },
+      spec: {
+        ...{ storageClassName: storageClass, accessModes: ['ReadWriteOnce'], capacity: { storage: '1Mi' } },
+        ...{ claimRef: { name: 'soon', namespace }, hostPath: { path: '/tmp/none' }, persistentVolumeReclaimPolicy: 'Retain' },
+      },
+    }
+    await rig.kube.apply(volume, scope.signal)
+    await bound
+  } finally {
+    rig.kubectl(['delete', 'pvc/soon', '-n', namespace, '--ignore-not-found', '--wait=false'])
+    rig.kubectl(['delete', `pv/${storageClass}`, `storageclass/${storageClass}`, '--ignore-not-found', '--wait=false'])
+  }
+}, 120_000)

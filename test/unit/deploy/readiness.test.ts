@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { podTrouble, troubleInWarnings } from '../../../src/deploy/diagnosis/diagnosis.ts'
 import { Live } from '../../../src/deploy/live.ts'
 import { untilReady } from '../../../src/deploy/readiness.ts'
+import { type Unsettled, unsettled, untilSettled } from '../../../src/deploy/settled.ts'
 import type { Kube, KubeEvent } from '../../../src/kube/kube.ts'
 import { Inbox } from '../../../src/lib/async.ts'
 import type { KubeObject } from '../../../src/lib/objects.ts'
@@ -122,6 +123,14 @@ class Told {
       timeoutMs,
     }
     return untilReady(this.#kube, this.live, awaited, { signal: this.#scope.signal, say: (line) => this.said.push(line) })
+  }
+
+  unsettled(applied: KubeObject): Promise<Unsettled | undefined> {
+    return unsettled(this.#kube, this.live, applied, this.#scope.signal)
+  }
+
+  untilSettled(of: Unsettled): Promise<void> {
+    return untilSettled(this.live, of, 20_000, { signal: this.#scope.signal, say: (line) => this.said.push(line) })
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -288,4 +297,49 @@ test('what a workload waits for is said once it takes long, and again when it wa
   const running = { name: 'main', image: 'a', ready: true, restartCount: 0, state: { running: { startedAt: ago(60_000) } } }
   cluster.set(pod('web-x', 'web', running), set(1, 1))
   await ready
+})
+
+describe('what is no workload', () => {
+  const lamp = (status: object | undefined, ageMs: number): KubeObject => ({
+    ...{ apiVersion: 'example.com/v1', kind: 'Lamp', status },
+    metadata: { name: 'desk', uid: 'uid-of-desk', generation: 1, creationTimestamp: ago(ageMs) },
+  })
+  const told = (ready: string) => ({ conditions: [{ type: 'Ready', status: ready, reason: 'Dark' }] })
+
+  test('a new custom resource waits for what its controller says first, and then for what it waits for', async () => {
+    await using cluster = new Told()
+    const asked = cluster.unsettled(lamp(undefined, 0))
+    cluster.set(lamp(undefined, 0), lamp(told('False'), 0))
+    const of = await asked
+    if (!of) throw new Error('nothing to wait for')
+    const settled = cluster.untilSettled(of)
+    cluster.set(lamp(told('True'), 0))
+    await settled
+    expect(cluster.followed).not.toContain('Lamp')
+  })
+
+  test('one whose controller says nothing is ready, an old one at once', async () => {
+    await using cluster = new Told()
+    const began = Date.now()
+    cluster.set(lamp(undefined, 60_000))
+    expect(await cluster.unsettled(lamp(undefined, 60_000))).toBe(undefined)
+    expect(Date.now() - began).toBeLessThan(500)
+    expect(await cluster.unsettled(lamp(undefined, 0))).toBe(undefined)
+    expect(Date.now() - began).toBeLessThan(3000)
+  })
+
+  test('who may not look at it is not held up by it', async () => {
+    await using cluster = new Told()
+    cluster.hidden.add('Lamp')
+    expect(await cluster.unsettled(lamp(undefined, 0))).toBe(undefined)
+    await cluster.untilSettled({ applied: lamp(told('False'), 0) })
+  })
+
+  test('Kubernetes’ own kinds have no controller to wait for', async () => {
+    await using cluster = new Told()
+    expect(await cluster.unsettled({ ...lamp(undefined, 0), apiVersion: 'networking.k8s.io/v1', kind: 'Ingress' })).toBe(
+      undefined,
+    )
+    expect(cluster.followed).not.toContain('Ingress')
+  })
 })
