@@ -1,5 +1,6 @@
 import type { Kube } from '../kube/kube.ts'
 import { type KubeObject, nameOf, type PodSpec } from '../lib/objects.ts'
+import { Scope } from '../lib/scope.ts'
 import type { Step } from '../lib/step.ts'
 import {
   type ContainerStatus,
@@ -17,7 +18,7 @@ import { Nudge } from './nudge.ts'
 import { hasSucceeded, rollout, wantedPods } from './rollout.ts'
 import { Waits } from './waits.ts'
 
-/** How often a standstill is looked at without an event: what is unschedulable may stay silent. In ms. */
+/** How often a standstill is looked at again, though nothing changed: some troubles are told from their age. In ms. */
 const recheckMs = 5000
 /** A program without a probe counts as ready when it was seen running for so long: one that ends at once was never ready. In ms. */
 const settleMs = 2000
@@ -53,7 +54,9 @@ export async function untilReady(kube: Kube, live: Live, awaited: Awaited, step:
   const waits = new Waits(workload, step)
   using again = new Nudge()
   const firstSeen = new Map<string, number>()
-  let warnings: readonly Warning[] = []
+  await using following = new Scope()
+  let events: Followed | undefined
+  const warnings = (): readonly Warning[] => warningsAbout(events?.objects ?? [], live, workload)
   await using ends = keepEnds(kube, live, awaited, step.signal)
   await using ways = followWays(live, namespace, servicesOf(applied, services))
   const look = (): 'ready' | NotReady | undefined => {
@@ -78,7 +81,7 @@ export async function untilReady(kube: Kube, live: Live, awaited: Awaited, step:
     const { failed: tries = 0 } = (object['status'] ?? {}) as { readonly failed?: number }
     if (object.kind === 'Job' && tries >= triesOfJob && !mayWaitForOthers(live, workload, tries))
       return jobFailed(pods, ends.lastCode(), `it failed ${tries} times`)
-    return troubleInWarnings(warnings, pods, Date.now())
+    return troubleInWarnings(warnings(), pods, Date.now())
   }
   for (;;) {
     again.in(Math.min(recheckMs, Math.max(0, deadline - Date.now())))
@@ -95,9 +98,10 @@ export async function untilReady(kube: Kube, live: Live, awaited: Awaited, step:
       return lookAndTell()
     })
     if (found === 'ready') return
-    const why = found ?? (Date.now() >= deadline ? tooSlow(live, workload, last, warnings) : undefined)
+    const why = found ?? (Date.now() >= deadline ? tooSlow(live, workload, last, warnings()) : undefined)
     if (why) throw problemOf(why, workload, service, await ends.linesOf(why))
-    warnings = await warningsAbout(kube, live, workload, namespace, step.signal)
+    // what is ready soon asks for none
+    events ??= following.use(live.follow({ apiVersion: 'v1', kind: 'Event', namespace, fieldSelector: 'type=Warning' }))
   }
 }
 
@@ -169,40 +173,29 @@ function tooSlow(live: Live, workload: string, said: string, warnings: readonly 
   return { reason: 'too-slow', pod: pod?.metadata.name, container, said, complaint }
 }
 
-/** Warnings about a workload, its newest ReplicaSet and their pods. None when they can't be had: they only add to what is known. */
-async function warningsAbout(
-  kube: Kube,
-  live: Live,
-  workload: string,
-  namespace: string,
-  signal: AbortSignal,
-): Promise<readonly Warning[]> {
+interface KubeWarning extends KubeObject {
+  readonly involvedObject?: { readonly uid?: string }
+  readonly reason?: string
+  readonly message?: string
+  readonly lastTimestamp?: string | null
+  readonly eventTime?: string | null
+}
+
+/** Those of the events that are about a workload, its newest ReplicaSet and their pods. */
+function warningsAbout(events: readonly KubeWarning[], live: Live, workload: string): readonly Warning[] {
   const object = live.get(workload)
   if (!object) return []
-  interface KubeWarning extends KubeObject {
-    readonly involvedObject: { readonly uid?: string }
-    readonly reason?: string
-    readonly message?: string
-    readonly lastTimestamp?: string | null
-    readonly eventTime?: string | null
-  }
-  try {
-    const events = await kube.list({ apiVersion: 'v1', kind: 'Event', namespace, fieldSelector: 'type=Warning' }, signal)
-    const about = new Set(
-      [object, live.newestReplicaSet(object), ...live.currentPodsOf(object)].map((one) => one?.metadata.uid).filter(Boolean),
-    )
-    return (events as readonly KubeWarning[])
-      .filter(({ involvedObject }) => about.has(involvedObject.uid))
-      .map(({ involvedObject, reason = '', message = '', lastTimestamp, eventTime, metadata }) => ({
-        about: involvedObject.uid ?? '',
-        reason,
-        message,
-        at: Date.parse(lastTimestamp ?? eventTime ?? metadata.creationTimestamp ?? ''),
-      }))
-  } catch {
-    signal.throwIfAborted()
-    return []
-  }
+  const about = new Set(
+    [object, live.newestReplicaSet(object), ...live.currentPodsOf(object)].map((one) => one?.metadata.uid).filter(Boolean),
+  )
+  return events
+    .filter(({ involvedObject }) => about.has(involvedObject?.uid))
+    .map(({ involvedObject, reason = '', message = '', lastTimestamp, eventTime, metadata }) => ({
+      about: involvedObject?.uid ?? '',
+      reason,
+      message,
+      at: Date.parse(lastTimestamp ?? eventTime ?? metadata.creationTimestamp ?? ''),
+    }))
 }
 
 /** Whether a watch has not yet told of what was applied. */

@@ -15,7 +15,7 @@ const silentMs = 150_000
 const refusedForGoodMs = 30_000
 
 /**
- * Every object of a kind and each change after, until `signal` aborts.
+ * Every object of a kind and each change after, until `signal` aborts. Without its managedFields.
  *
  *   list ──► tell what is there, and what has gone since the last list ──► watch ──┐
  *    ▲                                                                     ▲  │    │ ends: goes on from the last resourceVersion
@@ -38,7 +38,7 @@ export async function* watchObjects(
       if (resourceVersion === undefined) {
         const listed = await listAll(api, await path(), kind, signal)
         resourceVersion = listed.resourceVersion
-        const now = new Map(listed.items.map((object) => [keyOf(object), object]))
+        const now = new Map(listed.items.map((object) => [keyOf(object), slim(object)]))
         for (const [key, object] of known) if (!now.has(key)) yield { type: 'deleted', object }
         for (const object of now.values()) yield { type: 'set', object }
         known = now
@@ -58,14 +58,15 @@ export async function* watchObjects(
       refusedSince = undefined
       for await (const line of linesOf(body)) {
         alive.fed()
-        const { type, object } = JSON.parse(line) as { type: string; object: KubeObject & { code?: number } }
+        const { type, object: full } = JSON.parse(line) as { type: string; object: KubeObject & { code?: number } }
         if (type === 'ERROR') {
           resourceVersion = undefined
           break
         }
         pauseMs = shortestPauseMs
-        resourceVersion = object.metadata.resourceVersion
+        resourceVersion = full.metadata.resourceVersion
         if (type === 'BOOKMARK') continue
+        const object = slim(full)
         if (type === 'DELETED') known.delete(keyOf(object))
         else known.set(keyOf(object), object)
         yield { type: type === 'DELETED' ? 'deleted' : 'set', object }
@@ -97,6 +98,12 @@ function watchdog(ms: number, signal: AbortSignal): Disposable & { readonly sign
     fed: () => void timer.refresh(),
     [Symbol.dispose]: () => clearTimeout(timer),
   }
+}
+
+/** Who owns which field is a third of an object, and nobody who follows it asks. */
+function slim({ metadata, ...rest }: KubeObject): KubeObject {
+  const { managedFields: _, ...kept } = metadata
+  return { ...rest, metadata: kept } as KubeObject
 }
 
 function keyOf({ metadata }: KubeObject): string {

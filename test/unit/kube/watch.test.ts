@@ -113,3 +113,19 @@ test('a server that ends each watch at once is asked less and less often', async
   // a quarter more or less
   for (const [index, ms] of longest.entries()) expect(Math.abs((pauses[index] ?? 0) - ms)).toBeLessThanOrEqual(ms / 4)
 })
+
+test('what is followed carries nothing of who owns which field', async () => {
+  const owned = (name: string, version: string) => ({
+    metadata: { ...object(name, version).metadata, managedFields: [{ manager: 'x' }] },
+  })
+  answers = [
+    (response) => response.end(JSON.stringify({ metadata: { resourceVersion: '1' }, items: [owned('a', '1')] })),
+    (response) => response.end(line('ADDED', owned('b', '2'))),
+  ]
+  const told: object[] = []
+  for await (const event of watchObjects({ api: api(), path: async () => path, kind }, abort.signal)) {
+    if (event.type === 'set') told.push(event.object.metadata)
+    if (told.length === 2) break
+  }
+  expect(told).toEqual([object('a', '1').metadata, object('b', '2').metadata])
+})
