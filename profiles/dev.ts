@@ -31,6 +31,7 @@ export default defineProfile({
   maxStorage: '1Gi',
   serviceTypes: { LoadBalancer: 'ClusterIP' },
   maxGraceSeconds: 10,
+  minReadySeconds: 'drop',
   recreate: 'claims',
   supervise: true,
   writable: true,

@@ -166,6 +166,10 @@ export const profileSchema = v.strictObject({
     'Seconds that pods get to end, at most, and no waiting for load balancers before; StatefulSets and pods with a hook that does something keep theirs.',
     v.optional(count),
   ),
+  minReadySeconds: described(
+    '`drop`: a pod counts as available as soon as it is ready; production waits to see it fail before it replaces the next.',
+    drop,
+  ),
   recreate: described(
     '`claims`: a Deployment of one pod with a claim that only one node may write ends it before it starts the next.',
     v.optional(v.picklist(['never', 'claims'])),

@@ -55,6 +55,14 @@ export function atMostGrace(seconds: number): Transform {
   }
 }
 
+/** A workload whose pods are available as soon as they are ready. */
+export const withoutMinReady: Transform = (object) => {
+  const spec = object['spec'] as Readonly<Record<string, unknown>> | undefined
+  if (!isWorkload(object) || spec?.['minReadySeconds'] === undefined) return object
+  const { minReadySeconds: _, ...rest } = spec
+  return { ...object, spec: rest }
+}
+
 type Lifecycle =
   | { readonly preStop?: { readonly sleep?: object; readonly exec?: { readonly command?: readonly string[] } } }
   | undefined

@@ -7,7 +7,7 @@ import { withHost, withServiceType } from './network.ts'
 import { withFunction, withPatch } from './patches.ts'
 import { withProbe } from './probes.ts'
 import { atMostRequests, shareOfRequests, withoutDevices, withoutLimits } from './resources.ts'
-import { atMostGrace, atMostReplicas, recreatedWith } from './rollout.ts'
+import { atMostGrace, atMostReplicas, recreatedWith, withoutMinReady } from './rollout.ts'
 import { LeftOut, type Rule, type Transform } from './rule.ts'
 import {
   affinityPreferred,
@@ -129,6 +129,7 @@ export const language: { readonly [Key in keyof Said]-?: Word<NonNullable<Said[K
     each(withHost)(Object.fromEntries(Object.entries(hosts).toSorted(([a], [b]) => +a.startsWith('*') - +b.startsWith('*')))),
   serviceTypes: (types) => given(types, withServiceType),
   maxGraceSeconds: atMostGrace,
+  minReadySeconds: dropped(withoutMinReady),
   services: (services, { services: targets }) =>
     Object.entries(services).flatMap(([service, overlay]) => {
       const target = targets.get(service)

@@ -337,6 +337,20 @@ const cases: Readonly<Record<string, Case>> = {
       { ...pod({ terminationGracePeriodSeconds: 60 }), kind: 'StatefulSet' },
     ],
   },
+  minReadySeconds: {
+    profile: { minReadySeconds: 'drop' },
+    object: deployment({ spec: { minReadySeconds: 30, progressDeadlineSeconds: 60 } }),
+    made: deployment({ spec: { progressDeadlineSeconds: 60 } }),
+    twins: [
+      deployment(),
+      {
+        apiVersion: 'example.com/v1',
+        kind: 'Canary',
+        metadata: { name: 'web', namespace: 'shop' },
+        spec: { minReadySeconds: 30 },
+      },
+    ],
+  },
   recreate: {
     profile: { recreate: 'claims' },
     over: { manifests: [manifestOf(claim({ accessModes: ['ReadWriteOnce'] }))] },
