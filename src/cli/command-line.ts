@@ -43,17 +43,23 @@ export const globalFlags: readonly Flag[] = [
 
 const pruneData: Flag = { flag: '--prune-data', summary: 'what holds data goes too: claims, volumes, kinds; asks first' }
 
+const forceConflicts: Flag = {
+  flag: '--force-conflicts',
+  summary: 'fields that controllers own are taken from them, too',
+}
+
 /** All verbs, in the order of `--help`. */
 export const verbs: readonly Verb[] = [
   {
     usage: 'up [service...]',
     summary: 'cluster, images, apply, ready, URLs; a second run changes nothing',
-    flags: [pruneData],
+    flags: [pruneData, forceConflicts],
     load: async () => (await import('./commands/up.ts')).upVerb,
   },
   {
     usage: 'watch [service...]',
     summary: 'up, then every save into the running containers',
+    flags: [forceConflicts],
     load: async () => (await import('./commands/watch.ts')).watchVerb,
   },
   {

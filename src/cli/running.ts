@@ -24,7 +24,12 @@ export interface Reload {
 export type Work = (plan: Plan, run: EngineRun, scope: Scope, reload: Reload) => Promise<Readonly<Record<string, string>>>
 
 /** A verb that does something: its events, its scope, its exit code. */
-export async function running(io: Io, flags: GlobalFlags, command: string, work: Work): Promise<number> {
+export async function running(
+  io: Io,
+  flags: GlobalFlags & { readonly forceConflicts?: boolean },
+  command: string,
+  work: Work,
+): Promise<number> {
   const began = performance.now()
   const bus = new Bus()
   const voice = await openVoice(io, flags)
@@ -102,6 +107,7 @@ export async function running(io: Io, flags: GlobalFlags, command: string, work:
         await voice.close()
         return ask(io, question, scope.signal)
       },
+      forceConflicts: flags.forceConflicts,
       isUp: () => {
         isUp = true
         clearTimeout(timer)

@@ -20,14 +20,21 @@ export async function adopt(kube: Kube, object: KubeObject, signal: AbortSignal)
   const kept = entries.filter((entry) => entry !== own && !theirs.includes(entry))
   const adopted = { ...theirs[0], manager: 'devkit', operation: 'Apply', fieldsV1 }
   const operations: PatchOperation[] = [
-    // somebody who writes at the same moment is not overwritten: the next run adopts
+    // somebody who writes at the same moment is not overwritten
     { op: 'test', path: '/metadata/resourceVersion', value: object.metadata.resourceVersion },
     { op: 'replace', path: '/metadata/managedFields', value: [...kept, adopted] },
   ]
   if (object.metadata.annotations?.[lastApplied] !== undefined)
     operations.push({ op: 'remove', path: `/metadata/annotations/${lastApplied.replaceAll('/', '~1')}` })
-  await kube.patch(refOf(object), operations, signal)
-  return true
+  try {
+    await kube.patch(refOf(object), operations, signal)
+    return true
+  } catch (thrown) {
+    signal.throwIfAborted()
+    const now = await kube.get(refOf(object), signal)
+    if (!now || now.metadata.resourceVersion === object.metadata.resourceVersion) throw thrown
+    return adopt(kube, now, signal)
+  }
 }
 
 function withoutLastApplied(set: FieldSet): FieldSet {

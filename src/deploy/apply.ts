@@ -17,11 +17,18 @@ export interface Applied {
   readonly object: KubeObject
   /** Paths of what is otherwise now, where it is `configured`. */
   readonly fields: readonly string[]
-  /** Fields that a person had changed in the cluster and that are now what the manifest says. */
-  readonly putRight: readonly Conflict[]
+  /** Fields that others owned with other values, and that are now what the manifest says. */
+  readonly taken: readonly Conflict[]
 }
 
 type Labels = Readonly<Record<string, string>>
+
+/** How objects are applied. */
+interface Manner {
+  readonly labels: Labels
+  /** Fields that controllers own are taken from them. */
+  readonly forceConflicts?: boolean | undefined
+}
 
 /** Labels on everything that devkit applies for an environment. */
 export function ownLabels(project: string, env: string): Labels {
@@ -30,20 +37,21 @@ export function ownLabels(project: string, env: string): Labels {
 
 /**
  * Makes one live object what its manifest says. An object that was observed to be so is not even asked for.
- * What a person changed by hand is put right, what kubectl applied is taken over, what a controller owns is left to it (APPLY-102).
+ * What a person changed by hand is put right, what kubectl applied is taken over, what a controller owns is left to it
+ * (APPLY-102), unless `forceConflicts` takes that too.
  * A Job that failed, or whose template changed, is made anew: nothing of a Job but its work can be lost.
  * @throws APPLY-101 … APPLY-105 with the manifest's place
  */
 export async function applyManifest(
   kube: Kube,
   manifest: Manifest,
-  { labels, observed = nothingObserved }: { readonly labels: Labels; readonly observed?: Observed | undefined },
+  { labels, observed = nothingObserved, forceConflicts }: Manner & { readonly observed?: Observed | undefined },
   signal: AbortSignal,
 ): Promise<Applied> {
   const { object } = manifest
   const seen = observed.get(object)
   const wanted = asApplied(object, labels, seen)
-  if (seen && isDone(seen, wanted)) return { outcome: 'unchanged', object: seen, fields: [], putRight: [] }
+  if (seen && isDone(seen, wanted)) return { outcome: 'unchanged', object: seen, fields: [], taken: [] }
   try {
     let before = await kube.get(refOf(object), signal)
     if (before && hasFailed(before)) {
@@ -51,18 +59,18 @@ export async function applyManifest(
       before = undefined
     }
     const adopted = before ? await adopt(kube, before, signal) : undefined
-    const { object: after, putRight } = await applyOver(kube, wanted, signal).catch(async (thrown: unknown) => {
+    const { object: after, taken } = await applyOver(kube, wanted, signal, { forceConflicts }).catch(async (thrown: unknown) => {
       if (object.kind !== 'Job' || !before || !isImmutable(thrown)) throw thrown
       await kube.remove(refOf(object), signal, { wait: true })
-      return applyOver(kube, wanted, signal)
+      return applyOver(kube, wanted, signal, { forceConflicts })
     })
     if (object.kind === 'CustomResourceDefinition') await untilServed(kube, after, signal)
-    if (!before) return { outcome: 'created', object: after, fields: [], putRight }
+    if (!before) return { outcome: 'created', object: after, fields: [], taken }
     const unchanged = !adopted && before.metadata.resourceVersion === after.metadata.resourceVersion
-    if (unchanged) return { outcome: 'unchanged', object: after, fields: [], putRight }
+    if (unchanged) return { outcome: 'unchanged', object: after, fields: [], taken }
     // what was made anew has other fields of the server's
     const changes = before.metadata.uid === after.metadata.uid ? changesBetween(before, after) : changesTo(before, wanted)
-    return { outcome: 'configured', object: after, fields: changes.map(({ path }) => path), putRight }
+    return { outcome: 'configured', object: after, fields: changes.map(({ path }) => path), taken }
   } catch (thrown) {
     signal.throwIfAborted()
     throw await refusal(kube, thrown, manifest, signal)
@@ -77,7 +85,7 @@ export async function applyManifest(
 export async function checkManifests(
   kube: Kube,
   manifests: readonly Manifest[],
-  { labels, namespace, observed }: { readonly labels: Labels; readonly namespace: string; readonly observed: Observed },
+  { labels, namespace, observed, forceConflicts }: Manner & { readonly namespace: string; readonly observed: Observed },
   signal: AbortSignal,
 ): Promise<void> {
   const isThere = await hasNamespace(kube, namespace, signal)
@@ -92,7 +100,7 @@ export async function checkManifests(
     // a dry run in a namespace that does not exist is refused as such: the default one is the same for every check but that of names
     const placed = isThere || wanted.metadata.namespace !== namespace ? wanted : inNamespace(wanted, 'default')
     try {
-      await applyOver(kube, placed, signal, { dryRun: true })
+      await applyOver(kube, placed, signal, { dryRun: true, forceConflicts })
       return undefined
     } catch (thrown) {
       signal.throwIfAborted()
@@ -128,19 +136,19 @@ function isMadeAnew(object: KubeObject): boolean {
   return object.kind === 'Job' || hookOf(object) !== undefined
 }
 
-/** Applies; takes what only hands have changed. */
+/** Applies; takes what only hands have changed, and with `forceConflicts` what controllers own. */
 async function applyOver(
   kube: Kube,
   wanted: KubeObject,
   signal: AbortSignal,
-  options: { readonly dryRun?: boolean } = {},
-): Promise<{ readonly object: KubeObject; readonly putRight: readonly Conflict[] }> {
+  { dryRun = false, forceConflicts = false }: { readonly dryRun?: boolean; readonly forceConflicts?: boolean | undefined },
+): Promise<{ readonly object: KubeObject; readonly taken: readonly Conflict[] }> {
   try {
-    return { object: await kube.apply(wanted, signal, options), putRight: [] }
+    return { object: await kube.apply(wanted, signal, { dryRun }), taken: [] }
   } catch (thrown) {
     const conflicts = conflictsOf(thrown)
-    if (conflicts.length === 0 || !conflicts.every(isByHand)) throw thrown
-    return { object: await kube.apply(wanted, signal, { ...options, force: true }), putRight: conflicts }
+    if (conflicts.length === 0 || !(forceConflicts || conflicts.every(isByHand))) throw thrown
+    return { object: await kube.apply(wanted, signal, { dryRun, force: true }), taken: conflicts }
   }
 }
 

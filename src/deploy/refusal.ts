@@ -72,7 +72,7 @@ export async function refusal(kube: Kube, thrown: unknown, manifest: Manifest, s
     return new DevkitError('APPLY-102', {
       ...text,
       message: `${lines.join('\n')}.`,
-      hint: `Remove ${owned.length === 1 ? 'the field' : 'the fields'} from the manifest, so that ${[...new Set(owned.map(({ manager }) => manager))].join(', ')} decides; or take that controller away.`,
+      hint: `Remove ${owned.length === 1 ? 'the field' : 'the fields'} from the manifest, so that ${[...new Set(owned.map(({ manager }) => manager))].join(', ')} decides; or take ${owned.length === 1 ? 'it' : 'them'} with \`devkit up --force-conflicts\`.`,
     })
   }
   if (isImmutable(thrown))

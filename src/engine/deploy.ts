@@ -4,7 +4,7 @@ import { prune, recordInventory } from '../deploy/inventory.ts'
 import type { Live } from '../deploy/live.ts'
 import { nothingObserved, type Observed, observe } from '../deploy/observed.ts'
 import { untilReady } from '../deploy/readiness.ts'
-import { isForbidden } from '../deploy/refusal.ts'
+import { type Conflict, isByHand, isForbidden } from '../deploy/refusal.ts'
 import { byKind, type Stage, sequence } from '../deploy/sequence.ts'
 import { unsettled, untilSettled } from '../deploy/settled.ts'
 import type { Outcome } from '../events/event.ts'
@@ -42,6 +42,7 @@ export async function deploy(
   run: EngineRun,
 ): Promise<readonly Outcome[]> {
   const labels = ownLabels(plan.project, plan.env)
+  const { forceConflicts } = run
   const own: Manifest = {
     object: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: plan.namespace } },
     origin: { file: plan.configFile, line: 1 },
@@ -67,16 +68,14 @@ export async function deploy(
     const { object } = manifest
     const isAnew = await hooks.makeWay(manifest, run.signal)
     const seen = isAnew ? nothingObserved : observed
-    const done = await applyManifest(kube, manifest, { labels, observed: seen }, run.signal)
-    const { object: applied, fields, putRight } = done
+    const done = await applyManifest(kube, manifest, { labels, observed: seen, forceConflicts }, run.signal)
+    const { object: applied, fields, taken } = done
     const outcome = isAnew ? 'configured' : done.outcome
     outcomes.push(outcome)
     if (object.kind === 'Service' && object.apiVersion === 'v1') services.push(object)
     if (isOwnSecret(object, plan)) versions.set(object.metadata.name, applied.metadata.resourceVersion ?? '')
-    for (const { field, manager } of putRight) {
-      const reason = `${nameOf(object)}: ${field}, changed by ${manager}, is what the manifest says again`
-      run.bus.emit({ type: 'action', do: 'none', reason })
-    }
+    for (const conflict of taken)
+      run.bus.emit({ type: 'action', do: 'none', reason: `${nameOf(object)}: ${takenText(conflict)}` })
     tell(refOf(object), outcome, fields.length > 0 ? { count: fields.length, fields: fields.slice(0, 20) } : {})
     if (!isWorkload(object)) await hooks.succeeded(manifest, run.signal)
     return applied
@@ -94,7 +93,8 @@ export async function deploy(
     'apply',
     async () => {
       // every refusal before the first write
-      await checkManifests(kube, [...namespaces, ...due], { labels, namespace: plan.namespace, observed }, run.signal)
+      const manner = { labels, namespace: plan.namespace, observed, forceConflicts }
+      await checkManifests(kube, [...namespaces, ...due], manner, run.signal)
       const isNamed = namespaces.some(({ object }) => object.metadata.name === plan.namespace)
       // a namespace that somebody else made is used as it is, and stays
       const isUsed = isNamed || (await isSomebodyElses(kube, refOf(own.object), labels, run.signal))
@@ -158,6 +158,13 @@ export async function deploy(
       hint: 'Say `devkit up --prune-data --yes` to remove them too.',
     })
   return outcomes
+}
+
+function takenText(conflict: Conflict): string {
+  const { field, manager } = conflict
+  return isByHand(conflict)
+    ? `${field}, changed by ${manager}, is what the manifest says again`
+    : `${field} is taken from ${manager}`
 }
 
 /** Whether all workloads that are no hooks were there before: Helm would run other hooks then. */

@@ -26,6 +26,8 @@ export interface EngineRun extends Run {
   readonly timeoutMs: () => number
   /** Asks the person before something is lost; false also where nobody can be asked. */
   readonly confirm: (question: string) => Promise<boolean>
+  /** Fields that controllers own are taken from them. */
+  readonly forceConflicts?: boolean | undefined
   /** Told when everything is up: what bounds the time of the run bounds no watching. */
   readonly isUp: () => void
 }
