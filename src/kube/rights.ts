@@ -12,6 +12,9 @@ export interface Said {
 const refused =
   /User "(?<user>[^"]*)" cannot (?<verb>\S+) (?:resource "(?<resource>[^"]+)" in API group "(?<group>[^"]*)"(?: in the namespace "(?<namespace>[^"]+)")?|path "(?<path>[^"]+)")/
 
+/** Who may not do something may not give others the right to it either. */
+const granting = /user "(?<user>[^"]*)" .*is attempting to grant RBAC permissions not currently held/
+
 /**
  * The right that was lacking, of what was said with a 403. Undefined where it was not about rights: quotas and policies say no with a 403 too,
  * but never to who reads.
@@ -22,8 +25,14 @@ export function denialOf({ message = '', details = {} }: Said, asked?: Omit<ApiR
     const { user, verb = '', resource, group = '', namespace, path = '' } = told
     return { user, verb, resource: resource ?? path, group: details.group ?? group, namespace }
   }
-  if (!asked || (asked.method ?? 'GET') !== 'GET') return undefined
+  if (!asked) return undefined
   const { group = '', namespace, resource = asked.path, name } = resourcePath.exec(asked.path)?.groups ?? {}
+  const granter = granting.exec(message)?.groups
+  if (granter)
+    return resource.endsWith('bindings')
+      ? { user: granter['user'], verb: 'bind', resource: resource.replace('bindings', 's'), group, namespace }
+      : { user: granter['user'], verb: 'escalate', resource, group, namespace }
+  if ((asked.method ?? 'GET') !== 'GET') return undefined
   const verb = asked.query?.['watch'] ? 'watch' : name === undefined ? 'list' : 'get'
   return { verb, resource: details.kind ?? resource, group: details.group ?? group, namespace }
 }

@@ -110,3 +110,19 @@ test('a read that is refused is told as what it is, wherever it was needed (CLUS
     hint: expect.stringMatching(/can-i (create|get) pods --subresource exec --namespace/),
   })
 })
+
+test('who grants what they may not do themselves is told so, with the place of the Role (CLUSTER-113)', async () => {
+  const kube = await rig.kubeOf('granter', namespace, [
+    ...following,
+    { apiGroups: ['rbac.authorization.k8s.io'], resources: ['roles'], verbs: ['get', 'patch', 'create'] },
+  ])
+  const rules = [{ apiGroups: [''], resources: ['secrets'], verbs: ['delete'] }]
+  const role: Manifest = {
+    object: { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'Role', metadata: { name: 'grants', namespace }, rules },
+    origin: { file: 'k8s/role.yaml', line: 4 },
+  }
+  await expect(check(kube, [role])).rejects.toMatchObject({
+    code: 'CLUSTER-113',
+    message: `k8s/role.yaml:4: system:serviceaccount:${namespace}:granter may not escalate roles.rbac.authorization.k8s.io in the namespace ${namespace}.`,
+  })
+})

@@ -21,6 +21,15 @@ test('the right that was lacking is what the server says, a check of creation wi
   })
 })
 
+test.each([
+  ['roles', 'escalate', 'roles'],
+  ['clusterrolebindings', 'bind', 'clusterroles'],
+])('who grants in %s what they may not do themselves lacks the right to %s %s', (kind, verb, resource) => {
+  const message = `${kind} "web" is forbidden: user "ann" (groups=["a"]) is attempting to grant RBAC permissions not currently held:\n{}`
+  const asked = { method: 'PATCH', path: `/apis/rbac.authorization.k8s.io/v1/namespaces/shop/${kind}/web` } as const
+  expect(apiFailure(403, status(message), { asked }).denied).toMatchObject({ user: 'ann', verb, resource, namespace: 'shop' })
+})
+
 test('who writes and is refused by a quota or a policy lacks no right', () => {
   expect(apiFailure(403, status('pods "web" is forbidden: exceeded quota: small'), { asked: patch }).denied).toBe(undefined)
 })
