@@ -1,12 +1,17 @@
+import * as v from 'valibot'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import dev from '../../profiles/dev.ts'
+import { resolveProfile } from '../../src/config/profile.ts'
+import { profileSchema } from '../../src/config/profile-schema.ts'
 import { applyManifest } from '../../src/deploy/apply.ts'
 import { endpointSlices } from '../../src/deploy/endpoints.ts'
 import { Live } from '../../src/deploy/live.ts'
 import { untilReady } from '../../src/deploy/readiness.ts'
 import { unsettled, untilSettled } from '../../src/deploy/settled.ts'
-import { type KubeObject, nameOf } from '../../src/lib/objects.ts'
+import { type KubeObject, nameOf, withPodSpec } from '../../src/lib/objects.ts'
 import { Scope } from '../../src/lib/scope.ts'
 import { baseImage } from '../lab/recipe.ts'
+import { under } from '../unit/render/rig.ts'
 import { type ApiRig, openApiRig } from './api-rig.ts'
 
 let rig: ApiRig
@@ -32,12 +37,12 @@ const service = (namespace: string): KubeObject => ({
 })
 
 /** Applies and waits, as `up` does. */
-async function ready(objects: readonly KubeObject[], live: Live, signal: AbortSignal): Promise<void> {
+async function ready(objects: readonly KubeObject[], live: Live, signal: AbortSignal, timeoutMs = 60_000): Promise<void> {
   const services = objects.filter(({ kind }) => kind === 'Service')
   for (const object of objects) {
     const applied = await rig.kube.apply(object, signal)
     const { namespace = '' } = object.metadata
-    const awaited = { workload: nameOf(object), applied, namespace, service: undefined, services, timeoutMs: 60_000 }
+    const awaited = { workload: nameOf(object), applied, namespace, service: undefined, services, timeoutMs }
     if (object.kind !== 'Service') await untilReady(rig.kube, live, awaited, { signal, say: () => undefined })
   }
 }
@@ -154,4 +159,36 @@ test('a claim is waited for when its class binds at once, and not when it waits 
     rig.kubectl(['delete', 'pvc/soon', '-n', namespace, '--ignore-not-found', '--wait=false'])
     rig.kubectl(['delete', `pv/${storageClass}`, `storageclass/${storageClass}`, '--ignore-not-found', '--wait=false'])
   }
+}, 120_000)
+
+test('what production asks of a rollout is waited for under production, and not under dev', async () => {
+  const namespace = rig.namespace(`t-ready-dev-${process.pid}`)
+  await using scope = new Scope()
+  const live = new Live(rig.kube, namespace, scope)
+  const slow = { terminationGracePeriodSeconds: 60, lifecycle: { preStop: { exec: { command: ['sleep', '30'] } } } }
+  const ofProduction = (round: string): KubeObject =>
+    withPodSpec(workload('Deployment', namespace, 3, round), (pod) => ({
+      ...{ ...pod, terminationGracePeriodSeconds: slow.terminationGracePeriodSeconds },
+      containers: pod.containers.map((one) => ({
+        ...{ ...one, lifecycle: slow.lifecycle },
+        readinessProbe: { exec: { command: ['true'] }, initialDelaySeconds: 20, periodSeconds: 20 },
+      })),
+    }))
+  const patient = (object: KubeObject): KubeObject => ({
+    ...object,
+    spec: { ...(object['spec'] as object), minReadySeconds: 20 },
+  })
+  const { profile } = resolveProfile('dev', { dev: v.parse(profileSchema, dev) }, {})
+  const ofDev = (round: string): KubeObject => {
+    const made = under(profile, patient(ofProduction(round)), { namespace })
+    if (!made) throw new Error('dev leaves it out')
+    return made
+  }
+  await ready([ofDev('1')], live, scope.signal)
+  const began = Date.now()
+  await ready([ofDev('2')], live, scope.signal)
+  const devMs = Date.now() - began
+  // any one of the settings of production alone takes longer
+  expect(devMs).toBeLessThan(15_000)
+  await expect(ready([patient(ofProduction('3'))], live, scope.signal, 15_000)).rejects.toMatchObject({ code: 'READY-102' })
 }, 120_000)

@@ -155,6 +155,23 @@ describe('what a controller tells of in conditions', () => {
     ['a kind that is not yet served', definition([condition('NamesAccepted', 'True')]), /not yet served/],
     ['a kind that is', definition([condition('NamesAccepted', 'True'), condition('Established', 'True')]), 'ready'],
     ['names that are taken', definition([condition('NamesAccepted', 'False', { message: 'taken' })]), /taken/],
+    [
+      'an Ingress that no controller serves',
+      object('networking.k8s.io/v1', 'Ingress', { status: { loadBalancer: {} } }),
+      'ready',
+    ],
+    [
+      'a Gateway that no controller serves',
+      object('gateway.networking.k8s.io/v1', 'Gateway', {
+        status: { conditions: [condition('Accepted', 'Unknown'), condition('Programmed', 'Unknown', { reason: 'Pending' })] },
+      }),
+      'ready',
+    ],
+    [
+      'a Service that no load balancer serves',
+      object('v1', 'Service', { spec: { type: 'LoadBalancer' }, status: { loadBalancer: {} } }),
+      'ready',
+    ],
     ['a Service', object('v1', 'Service', { spec: {}, status: { loadBalancer: {} } }), 'ready'],
   ])
 })
