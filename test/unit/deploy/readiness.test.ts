@@ -343,3 +343,20 @@ describe('what is no workload', () => {
     expect(cluster.followed).not.toContain('Ingress')
   })
 })
+
+test('a pod that cannot be made is told as soon as a warning says so; warnings are followed only when it takes long', async () => {
+  await using cluster = new Told()
+  const web = object('DaemonSet', 'web', { spec: {}, status: { observedGeneration: 1, desiredNumberScheduled: 1 } })
+  cluster.set(web)
+  const ready = cluster.untilReady(web).catch((thrown: unknown) => thrown)
+  await cluster.said.take(AbortSignal.timeout(10_000))
+  await expect.poll(() => cluster.followed).toContain('Event')
+  cluster.set(
+    object('Event', 'web.1', {
+      ...{ involvedObject: { uid: 'uid-of-web' }, reason: 'FailedCreate', message: 'exceeded quota' },
+      lastTimestamp: ago(1000),
+    }),
+  )
+  expect(await ready).toMatchObject({ code: 'READY-106', message: expect.stringContaining('exceeded quota') })
+  expect(cluster.followed).not.toContain('Event')
+})
