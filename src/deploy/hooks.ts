@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { Kube } from '../kube/kube.ts'
-import { deletePoliciesOf, hookOf } from '../lib/hooks.ts'
+import { deletePoliciesOf, hookOf, phasesOf } from '../lib/hooks.ts'
 import { isWorkload, type KubeObject, type Manifest, nameOf, type ObjectRef, refOf } from '../lib/objects.ts'
 import { groupOf } from '../lib/select.ts'
 import { asApplied, ownLabels } from './apply.ts'
@@ -38,6 +38,8 @@ export class Hooks {
   readonly #manifests: readonly Manifest[]
   #memory: Memory
   #writing: Promise<unknown> = Promise.resolve()
+  /** Key of an object → how often it was begun in this rollout: one of several phases runs in each of them. */
+  readonly #rounds = new Map<string, number>()
   /** What has ended in this rollout and is still there, in the order of time. */
   #ended: readonly Ended[] = []
 
@@ -51,13 +53,14 @@ export class Hooks {
 
   /** Reads what is remembered, where anything may be. */
   static async open(kube: Kube, environment: Environment, known: Known, signal: AbortSignal): Promise<Hooks> {
-    const isAny = known.manifests.some(({ object }) => mayBeGone(object))
+    const isAny = known.manifests.some(({ object }) => isNoted(object))
     return new Hooks(kube, environment, known, isAny ? await readMemory(kube, environment.namespace, signal) : {})
   }
 
   /** Whether an object of such a content has done its work and may be gone. */
   isRemembered(object: KubeObject): boolean {
-    return mayBeGone(object) && this.#memory[keyOf(object)] === hashOf(this.#asApplied(object))
+    const rounds = Array.from({ length: Math.max(1, phasesOf(object).length) }, (_, index) => index + 1)
+    return mayBeGone(object) && rounds.every((round) => this.#isDone(object, round))
   }
 
   /** Those of the manifests that have done their work and are gone: they stay so until their content changes. */
@@ -78,23 +81,24 @@ export class Hooks {
    * Whether it did. What holds data stays.
    */
   async makeWay({ object }: Manifest, signal: AbortSignal): Promise<boolean> {
-    const seen = this.#observed.get(object)
-    if (!seen || !hookOf(object) || isKept(object)) return false
-    const state = isWorkload(object) ? rollout(seen) : 'ready'
-    const isFailed = typeof state === 'object' && state.failed === true
-    if (!isFailed && !(await this.#isChanged(seen, this.#asApplied(object), signal))) return false
-    await this.#kube.remove(refOf(seen), signal, { wait: true, uid: seen.metadata.uid, propagation: 'Foreground' })
+    const round = (this.#rounds.get(keyOf(object)) ?? 0) + 1
+    this.#rounds.set(keyOf(object), round)
+    if (!hookOf(object) || isKept(object)) return false
+    const live = round === 1 ? this.#observed.get(object) : await this.#kube.get(refOf(object), signal)
+    if (!live || !(await this.#isDue(object, { live, round }, signal))) return false
+    await this.#kube.remove(refOf(live), signal, { wait: true, uid: live.metadata.uid, propagation: 'Foreground' })
     return true
   }
 
   /** Takes down that a manifest's object has done its work. */
   async succeeded(manifest: Manifest, signal: AbortSignal): Promise<void> {
     const { object } = manifest
-    this.#ended = [...this.#ended, { manifest, how: 'succeeded' }]
-    if (!mayBeGone(object) || this.isRemembered(object)) return
+    const round = this.#rounds.get(keyOf(object)) ?? 1
+    this.#end(manifest, 'succeeded')
+    if (!isNoted(object) || this.#isDone(object, round)) return
     const wanted = new Set(this.#manifests.map((one) => keyOf(one.object)))
-    const kept = Object.entries(this.#memory).filter(([key]) => wanted.has(key))
-    this.#memory = { ...Object.fromEntries(kept), [keyOf(object)]: hashOf(this.#asApplied(object)) }
+    const kept = Object.entries(this.#memory).filter(([key]) => wanted.has(key.replace(/#.*/, '')))
+    this.#memory = { ...Object.fromEntries(kept), [keyOfRound(object, round)]: hashOf(this.#asApplied(object)) }
     const memory = this.#memory
     this.#writing = this.#writing.then(() => writeMemory(this.#kube, this.#environment, memory, signal))
     await this.#writing
@@ -102,7 +106,7 @@ export class Hooks {
 
   /** Takes down that a manifest's object has failed. */
   failed(manifest: Manifest): void {
-    this.#ended = [...this.#ended, { manifest, how: 'failed' }]
+    this.#end(manifest, 'failed')
   }
 
   /**
@@ -123,6 +127,27 @@ export class Hooks {
 
   #asApplied(object: KubeObject): KubeObject {
     return asApplied(object, ownLabels(this.#environment.project, this.#environment.env), this.#observed.get(object))
+  }
+
+  #end(manifest: Manifest, how: Ended['how']): void {
+    const others = this.#ended.filter((one) => keyOf(one.manifest.object) !== keyOf(manifest.object))
+    this.#ended = [...others, { manifest, how }]
+  }
+
+  #isDone(object: KubeObject, round: number): boolean {
+    return this.#memory[keyOfRound(object, round)] === hashOf(this.#asApplied(object))
+  }
+
+  /** Whether a hook that is there has to run again. */
+  async #isDue(
+    object: KubeObject,
+    { live, round }: { readonly live: KubeObject; readonly round: number },
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const state = isWorkload(object) ? rollout(live) : 'ready'
+    if (typeof state === 'object' && state.failed) return true
+    if (phasesOf(object).length > 1) return !this.#isDone(object, round)
+    return this.#isChanged(live, this.#asApplied(object), signal)
   }
 
   /** Whether more than an object's metadata would change: asked of the server where the manifest alone does not tell. */
@@ -151,6 +176,11 @@ function mayBeGone(object: KubeObject): boolean {
   return goesByItself || (deletePoliciesOf(object).has('succeeded') && !isKept(object))
 }
 
+/** Whether it is to be remembered that an object has done its work: the object alone does not tell. */
+function isNoted(object: KubeObject): boolean {
+  return mayBeGone(object) || phasesOf(object).length > 1
+}
+
 /** Whether no policy takes it away: with it would go what it holds. */
 function isKept(object: KubeObject): boolean {
   return holdsData(refOf(object)) || object.kind === 'Namespace'
@@ -158,6 +188,11 @@ function isKept(object: KubeObject): boolean {
 
 function keyOf(object: KubeObject): string {
   return [groupOf(object), object.metadata.namespace ?? '', nameOf(object)].join('/')
+}
+
+/** `round`: 1 for the first phase of an object. */
+function keyOfRound(object: KubeObject, round: number): string {
+  return round === 1 ? keyOf(object) : `${keyOf(object)}#${round}`
 }
 
 /** What an object is beyond its metadata and its state. */

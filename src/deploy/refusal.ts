@@ -44,7 +44,7 @@ export function isImmutable(thrown: unknown): boolean {
   return (
     isFailure(thrown) &&
     thrown.status === 422 &&
-    /immutable|may not be (updated|changed)|updates to .* are forbidden/i.test(thrown.message)
+    /immutable|may not be (updated|changed)|may not change fields|updates to .* are forbidden/i.test(thrown.message)
   )
 }
 

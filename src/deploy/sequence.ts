@@ -1,5 +1,5 @@
 import { DevkitError } from '../lib/errors.ts'
-import { type Hook, hookOf } from '../lib/hooks.ts'
+import { type Hook, hookOf, phasesOf } from '../lib/hooks.ts'
 import { isWorkload, type KubeObject, type Manifest, nameOf, placeOf } from '../lib/objects.ts'
 
 /** Kinds that others need: they are applied first, in this order. Everything else follows, workloads last. */
@@ -74,21 +74,18 @@ function rankOf(object: KubeObject): number {
   return known < 0 ? first.length : known
 }
 
-/** In none where Helm would not run it. An object that names several phases is applied in the first. */
+/** In none where its tool would not run it; in several where it names several phases of Argo CD. */
 function place(manifest: Manifest, isUpgrade: boolean): readonly Placed[] {
-  const hook = hookOf(manifest.object)
-  const part = hook ? partOf(hook, isUpgrade) : 'sync'
-  return part ? [{ manifest, tool: hook?.tool, part, wave: waveOf(manifest.object) }] : []
+  const { object } = manifest
+  const hook = hookOf(object)
+  const part = hook?.tool === 'Helm' ? partOfHelm(hook, isUpgrade) : undefined
+  const parts = part ? [part] : hook ? phasesOf(object).map((phase) => partsOfArgo[phase]) : (['sync'] as const)
+  return parts.map((one) => ({ manifest, tool: hook?.tool, part: one, wave: waveOf(object) }))
 }
 
-const partsOfArgo: readonly (readonly [type: string, part: Part])[] = [
-  ['PreSync', 'before'],
-  ['Sync', 'sync'],
-  ['PostSync', 'afterReady'],
-]
+const partsOfArgo = { PreSync: 'before', Sync: 'sync', PostSync: 'afterReady' } as const satisfies Record<string, Part>
 
-function partOf({ tool, types }: Hook, isUpgrade: boolean): Part | undefined {
-  if (tool === 'Argo CD') return partsOfArgo.find(([type]) => types.includes(type))?.[1]
+function partOfHelm({ types }: Hook, isUpgrade: boolean): Part | undefined {
   // one for an install alone that has not run yet, or whose content changed, runs at an upgrade too
   for (const event of isUpgrade ? ['upgrade', 'install'] : ['install']) {
     if (types.includes(`pre-${event}`) || (event === 'install' && types.includes('crd-install'))) return 'before'

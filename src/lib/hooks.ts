@@ -18,6 +18,13 @@ export function hookOf(object: KubeObject): Hook | undefined {
   return argo.length > 0 ? { tool: 'Argo CD', types: argo } : undefined
 }
 
+/** The phases of an Argo CD rollout that an object runs in, in the order of time; none for hooks of Helm and what is no hook. */
+export function phasesOf(object: KubeObject): readonly ('PreSync' | 'Sync' | 'PostSync')[] {
+  const hook = hookOf(object)
+  if (hook?.tool !== 'Argo CD') return []
+  return (['PreSync', 'Sync', 'PostSync'] as const).filter((phase) => hook.types.includes(phase))
+}
+
 /** When a hook is removed after it has run. */
 export type DeletePolicy = 'succeeded' | 'failed'
 

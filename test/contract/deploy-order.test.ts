@@ -194,6 +194,36 @@ test('hooks go with their pods when they are done, as their policies say, and ru
   expect(changes(third.events)).toEqual(['kept configured', ...outcomes.slice(0, 4)])
 }, 120_000)
 
+test('a hook of several phases runs in each of them; a pod that is one is made anew when it changed', async () => {
+  const namespace = rig.namespace(`t-order-phases-${process.pid}`)
+  const all = (script: string): readonly Manifest[] => {
+    const spec = podSpecOf(job(namespace, 'pod', script).object)
+    const pod = manifest({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'pod' }, spec }, namespace, preSync)
+    return [
+      job(namespace, 'check', script, { 'argocd.argoproj.io/hook': 'PreSync,PostSync' }),
+      pod,
+      configMap(namespace, 'plain'),
+    ]
+  }
+  const outcomesOf = ({ failure, events }: Awaited<ReturnType<typeof up>>): readonly string[] => {
+    expect(failure).toBeUndefined()
+    return toldOf(events).filter((line) => !line.startsWith('ready/'))
+  }
+  const checkUid = (): string => rig.kubectl(['get', 'job/check', '-n', namespace, '-o', 'jsonpath={.metadata.uid}'])
+  expect(outcomesOf(await up(namespace, all('true')))).toEqual([
+    'check created',
+    'pod created',
+    'plain created',
+    'check configured',
+  ])
+  const before = checkUid()
+  const unchanged = ['check unchanged', 'pod unchanged', 'plain unchanged', 'check unchanged']
+  expect(outcomesOf(await up(namespace, all('true')))).toEqual(unchanged)
+  expect(checkUid()).toBe(before)
+  const changed = outcomesOf(await up(namespace, all('true; true')))
+  expect(changed.toSorted()).toEqual(['check configured', 'check configured', 'plain unchanged', 'pod configured'])
+}, 120_000)
+
 test('a hook that is gone is nothing that lacks: for status, for diff, and for the next run until all is taken down', async () => {
   const project = projectOn(rig, `t-order-gone-${process.pid}`)
   const { object } = job('', 'seed', 'true', { 'helm.sh/hook': 'pre-install', 'helm.sh/hook-delete-policy': 'hook-succeeded' })

@@ -85,6 +85,15 @@ test('hooks of Argo CD run in their phase, those of a wave at once', () => {
   expect(namesOf(found, 'afterReady')).toEqual([['smoke']])
 })
 
+test('a hook of several phases of Argo CD is in each of them', () => {
+  const found = sequence([argo('Job/check', 'PostSync,PreSync'), argo('Job/never', 'Skip')], install)
+  expect([namesOf(found, 'before'), namesOf(found, 'sync'), namesOf(found, 'afterReady')]).toEqual([
+    [['check']],
+    [[]],
+    [['check']],
+  ])
+})
+
 test('sync waves are stages, from negative ones on', () => {
   const all = [
     inWave('Deployment/web', '10'),
