@@ -40,6 +40,7 @@ export class Hooks {
   #writing: Promise<unknown> = Promise.resolve()
   /** Key of an object → how often it was begun in this rollout: one of several phases runs in each of them. */
   readonly #rounds = new Map<string, number>()
+  #hasFailed = false
   /** What has ended in this rollout and is still there, in the order of time. */
   #ended: readonly Ended[] = []
 
@@ -63,6 +64,11 @@ export class Hooks {
     return mayBeGone(object) && rounds.every((round) => this.#isDone(object, round))
   }
 
+  /** From now on hooks are for the failure of the rollout: they run each time. */
+  beginFailure(): void {
+    this.#hasFailed = true
+  }
+
   /** Those of the manifests that have done their work and are gone: they stay so until their content changes. */
   over(): ReadonlySet<Manifest> {
     const gone = this.#manifests.filter(({ object }) => !this.#observed.get(object) && this.isRemembered(object))
@@ -84,7 +90,7 @@ export class Hooks {
     const round = (this.#rounds.get(keyOf(object)) ?? 0) + 1
     this.#rounds.set(keyOf(object), round)
     if (!hookOf(object) || isKept(object)) return false
-    const live = round === 1 ? this.#observed.get(object) : await this.#kube.get(refOf(object), signal)
+    const live = round === 1 && !this.#hasFailed ? this.#observed.get(object) : await this.#kube.get(refOf(object), signal)
     if (!live || !(await this.#isDue(object, { live, round }, signal))) return false
     await this.#kube.remove(refOf(live), signal, { wait: true, uid: live.metadata.uid, propagation: 'Foreground' })
     return true
@@ -95,7 +101,7 @@ export class Hooks {
     const { object } = manifest
     const round = this.#rounds.get(keyOf(object)) ?? 1
     this.#end(manifest, 'succeeded')
-    if (!isNoted(object) || this.#isDone(object, round)) return
+    if (this.#hasFailed || !isNoted(object) || this.#isDone(object, round)) return
     const wanted = new Set(this.#manifests.map((one) => keyOf(one.object)))
     const kept = Object.entries(this.#memory).filter(([key]) => wanted.has(key.replace(/#.*/, '')))
     this.#memory = { ...Object.fromEntries(kept), [keyOfRound(object, round)]: hashOf(this.#asApplied(object)) }
@@ -144,6 +150,7 @@ export class Hooks {
     { live, round }: { readonly live: KubeObject; readonly round: number },
     signal: AbortSignal,
   ): Promise<boolean> {
+    if (this.#hasFailed) return true
     const state = isWorkload(object) ? rollout(live) : 'ready'
     if (typeof state === 'object' && state.failed) return true
     if (phasesOf(object).length > 1) return !this.#isDone(object, round)

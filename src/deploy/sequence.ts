@@ -1,5 +1,5 @@
 import { DevkitError } from '../lib/errors.ts'
-import { type Hook, hookOf, phasesOf } from '../lib/hooks.ts'
+import { type Hook, hookOf, isForFailure, phasesOf } from '../lib/hooks.ts'
 import { isWorkload, type KubeObject, type Manifest, nameOf, placeOf } from '../lib/objects.ts'
 
 /** Kinds that others need: they are applied first, in this order. Everything else follows, workloads last. */
@@ -20,6 +20,8 @@ export interface Sequence {
   readonly afterApplied: readonly Stage[]
   /** Argo CD's hooks after: when all of `sync` is ready. */
   readonly afterReady: readonly Stage[]
+  /** Argo CD's hooks for when any of it has failed. */
+  readonly afterFailure: readonly Stage[]
 }
 
 interface Options {
@@ -55,6 +57,7 @@ export function sequence(manifests: readonly Manifest[], { isUpgrade, isNeededFi
     sync: [first, ...others],
     afterApplied: stages('afterApplied'),
     afterReady: stages('afterReady'),
+    afterFailure: stages('afterFailure'),
   }
 }
 
@@ -80,7 +83,8 @@ function place(manifest: Manifest, isUpgrade: boolean): readonly Placed[] {
   const hook = hookOf(object)
   const part = hook?.tool === 'Helm' ? partOfHelm(hook, isUpgrade) : undefined
   const parts = part ? [part] : hook ? phasesOf(object).map((phase) => partsOfArgo[phase]) : (['sync'] as const)
-  return parts.map((one) => ({ manifest, tool: hook?.tool, part: one, wave: waveOf(object) }))
+  const all: readonly Part[] = isForFailure(object) ? [...parts, 'afterFailure'] : parts
+  return all.map((one) => ({ manifest, tool: hook?.tool, part: one, wave: waveOf(object) }))
 }
 
 const partsOfArgo = { PreSync: 'before', Sync: 'sync', PostSync: 'afterReady' } as const satisfies Record<string, Part>

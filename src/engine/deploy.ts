@@ -138,9 +138,17 @@ export async function deploy(
     await deployNext(stages.afterReady, run.signal)
     await sweep(['Helm', 'Argo CD'])
   }
+  const afterFailure = async (): Promise<void> => {
+    try {
+      hooks.beginFailure()
+      await deployNext(stages.afterFailure, run.signal)
+    } finally {
+      await sweep(['Helm', 'Argo CD'])
+    }
+  }
   await rollOut().catch(async (thrown: unknown) => {
-    // what went wrong is told, whatever becomes of what is to be removed
-    if (!run.signal.aborted) await sweep(['Helm', 'Argo CD']).catch(() => undefined)
+    // what went wrong is told, whatever becomes of what follows from it
+    if (!run.signal.aborted) await afterFailure().catch(() => undefined)
     throw thrown
   })
   // what left the manifests goes when what takes its place is ready

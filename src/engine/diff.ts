@@ -9,6 +9,7 @@ import type { Kube } from '../kube/kube.ts'
 import { mapLimited } from '../lib/async.ts'
 import { type Difference, differences } from '../lib/difference.ts'
 import { DevkitError } from '../lib/errors.ts'
+import { isOccasional } from '../lib/hooks.ts'
 import { type KubeObject, type Manifest, nameOf } from '../lib/objects.ts'
 import { originOf } from '../lib/origins.ts'
 import { isRecord } from '../lib/record.ts'
@@ -194,7 +195,7 @@ async function liveDiff(
   signal: AbortSignal,
 ): Promise<readonly ObjectDiff[]> {
   const drift = await driftOf(kube, manifest, ownLabels(plan.project, plan.env), signal)
-  if (!drift) return hooks.isRemembered(manifest.object) ? [] : [added(manifest)]
+  if (!drift) return hooks.isRemembered(manifest.object) || isOccasional(manifest.object) ? [] : [added(manifest)]
   const { object } = manifest
   const fields = drift.map((difference) => shown(object.kind, difference))
   return fields.length > 0 ? [{ ...at(manifest), is: 'changed', fields }] : []

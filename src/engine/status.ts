@@ -7,6 +7,7 @@ import type { ServiceStatus, Status } from '../events/status.ts'
 import { type PortBook, portBookFile } from '../forward/mapped.ts'
 import type { Kube } from '../kube/kube.ts'
 import { DevkitError } from '../lib/errors.ts'
+import { isOccasional } from '../lib/hooks.ts'
 import { repositoryOf } from '../lib/image.ts'
 import { isWorkload, type KubeObject, nameOf, podSpecOf, refOf } from '../lib/objects.ts'
 import { Scope } from '../lib/scope.ts'
@@ -100,7 +101,7 @@ async function look(
       parts.host.files,
     )
     const wanted = workloadOf(plan, source, service)
-    const isDone = wanted !== undefined && isGone(wanted)
+    const isDone = wanted !== undefined && (isOccasional(wanted) || isGone(wanted))
     const seen = serviceStatus(plan, source, { service, live: workloads[index], isDone, book })
     return stale.length > 0 ? { ...seen, stale: [...stale] } : seen
   })
@@ -132,7 +133,7 @@ function workloadOf(plan: Plan, source: Source, service: ServicePlan): KubeObjec
 interface Seen {
   readonly service: ServicePlan
   readonly live: KubeObject | undefined
-  /** Whether it has done its work before, and may be gone. */
+  /** Whether it need not be there: it has done its work before, or waits for an occasion. */
   readonly isDone: boolean
   readonly book: PortBook | undefined
 }

@@ -25,6 +25,19 @@ export function phasesOf(object: KubeObject): readonly ('PreSync' | 'Sync' | 'Po
   return (['PreSync', 'Sync', 'PostSync'] as const).filter((phase) => hook.types.includes(phase))
 }
 
+/** Whether an object is a hook of Argo CD for a rollout that failed. */
+export function isForFailure(object: KubeObject): boolean {
+  const hook = hookOf(object)
+  return hook?.tool === 'Argo CD' && hook.types.includes('SyncFail')
+}
+
+/** Whether an object is a hook that a rollout may be complete without: for a failure, an upgrade, a test or the end alone. */
+export function isOccasional(object: KubeObject): boolean {
+  const hook = hookOf(object)
+  if (!hook) return false
+  return hook.tool === 'Helm' ? !hook.types.some((type) => type.endsWith('-install')) : phasesOf(object).length === 0
+}
+
 /** When a hook is removed after it has run. */
 export type DeletePolicy = 'succeeded' | 'failed'
 

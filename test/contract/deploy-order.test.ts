@@ -205,23 +205,35 @@ test('a hook of several phases runs in each of them; a pod that is one is made a
       configMap(namespace, 'plain'),
     ]
   }
-  const outcomesOf = ({ failure, events }: Awaited<ReturnType<typeof up>>): readonly string[] => {
+  // those of one wave are applied at once
+  const outcomesOf = async (script: string): Promise<readonly string[]> => {
+    const { failure, events } = await up(namespace, all(script))
     expect(failure).toBeUndefined()
-    return toldOf(events).filter((line) => !line.startsWith('ready/'))
+    return toldOf(events)
+      .filter((line) => !line.startsWith('ready/'))
+      .toSorted()
   }
   const checkUid = (): string => rig.kubectl(['get', 'job/check', '-n', namespace, '-o', 'jsonpath={.metadata.uid}'])
-  expect(outcomesOf(await up(namespace, all('true')))).toEqual([
-    'check created',
-    'pod created',
-    'plain created',
-    'check configured',
-  ])
+  expect(await outcomesOf('true')).toEqual(['check configured', 'check created', 'plain created', 'pod created'])
   const before = checkUid()
-  const unchanged = ['check unchanged', 'pod unchanged', 'plain unchanged', 'check unchanged']
-  expect(outcomesOf(await up(namespace, all('true')))).toEqual(unchanged)
+  expect(await outcomesOf('true')).toEqual(['check unchanged', 'check unchanged', 'plain unchanged', 'pod unchanged'])
   expect(checkUid()).toBe(before)
-  const changed = outcomesOf(await up(namespace, all('true; true')))
-  expect(changed.toSorted()).toEqual(['check configured', 'check configured', 'plain unchanged', 'pod configured'])
+  const changed = ['check configured', 'check configured', 'plain unchanged', 'pod configured']
+  expect(await outcomesOf('true; true')).toEqual(changed)
+}, 120_000)
+
+test('a hook for a failure runs each time that something failed, and what is told is the failure', async () => {
+  const namespace = rig.namespace(`t-order-alarm-${process.pid}`)
+  const alarm = job(namespace, 'alarm', 'true', { 'argocd.argoproj.io/hook': 'SyncFail' })
+  const all = (script: string): readonly Manifest[] => [job(namespace, 'migrate', script, preSync), alarm]
+  for (const outcome of ['created', 'configured']) {
+    const { failure, events } = await up(namespace, all('exit 3'))
+    expect(failure).toMatchObject({ code: 'READY-103', message: expect.stringContaining('migrate') })
+    expect(toldOf(events).slice(1)).toEqual([`alarm ${outcome}`, 'ready/alarm'])
+  }
+  const well = await up(namespace, all('true'))
+  expect(well.failure).toBeUndefined()
+  expect(toldOf(well.events)).toEqual(['migrate configured', 'ready/migrate'])
 }, 120_000)
 
 test('a hook that is gone is nothing that lacks: for status, for diff, and for the next run until all is taken down', async () => {

@@ -94,6 +94,15 @@ test('a hook of several phases of Argo CD is in each of them', () => {
   ])
 })
 
+test('a hook for a failure is in nothing else', () => {
+  const found = sequence([argo('Job/alarm', 'SyncFail'), argo('Job/check', 'PreSync')], install)
+  expect([namesOf(found, 'before'), namesOf(found, 'sync'), namesOf(found, 'afterFailure')]).toEqual([
+    [['check']],
+    [[]],
+    [['alarm']],
+  ])
+})
+
 test('sync waves are stages, from negative ones on', () => {
   const all = [
     inWave('Deployment/web', '10'),
