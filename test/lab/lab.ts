@@ -130,7 +130,7 @@ async function build(making: Making): Promise<void> {
   const todo = new Set<StepName>(['engine'])
   if (missing.length > 0) todo.add('Debian packages')
   if (!existsSync(join(at.engine, 'bin/kind'))) todo.add('engine programs')
-  const go = goProgram(at)
+  const go = goProgram(at.work)
   const compiled = goPrograms.filter((name) => !existsSync(join(at.programs, name)))
   if (!go.there && compiled.length > 0) todo.add('Go toolchain')
   for (const name of compiled) todo.add(name)
@@ -194,13 +194,13 @@ async function build(making: Making): Promise<void> {
 }
 
 /** Mark of the scripts that a run starts, in their environment: its value is the lab's cache. */
-const stepMark = 'DEVKIT_LAB_STEP'
+export const stepMark = 'DEVKIT_LAB_STEP'
 
 /**
  * Ends what a run that was killed left: its scripts, which would write into the same files, what they mounted, their temp files. Called by
  * the one that holds the lock, so all that is marked belongs to nobody.
  */
-async function endDeadRun(places: Places, at: Layout, { say, signal }: Voice): Promise<void> {
+export async function endDeadRun(places: Places, at: Pick<Layout, 'work' | 'temp'>, { say, signal }: Voice): Promise<void> {
   const left = processesWithEnv(`${stepMark}=${places.cache}`)
   if (left.length > 0) say(`Ending ${left.length} processes of a run that was killed.`)
   await endProcesses(left, signal)
@@ -302,8 +302,8 @@ async function installPackages(missing: readonly string[], at: Layout, voice: Vo
 }
 
 /** The machine's Go when it is 1.24 or newer, else the place of the lab's own. */
-function goProgram(at: Layout): { program: string; home: string; there: boolean } {
-  const home = join(at.work, 'go-toolchain')
+export function goProgram(work: string): { program: string; home: string; there: boolean } {
+  const home = join(work, 'go-toolchain')
   const own = join(home, 'bin/go')
   const system = onPath('go')
   if (system !== undefined) {
