@@ -1,4 +1,5 @@
 import { applyManifest, checkManifests, ownLabels } from '../deploy/apply.ts'
+import { contentsIn, withContentMarks } from '../deploy/content-marks.ts'
 import { Hooks } from '../deploy/hooks.ts'
 import { prune, recordInventory } from '../deploy/inventory.ts'
 import type { Live } from '../deploy/live.ts'
@@ -14,7 +15,6 @@ import { DevkitError } from '../lib/errors.ts'
 import { hookOf } from '../lib/hooks.ts'
 import { isLabelled, isWorkload, type KubeObject, type Manifest, nameOf, type ObjectRef, refOf, spotOf } from '../lib/objects.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
-import { withSecretVersions } from '../render/transforms/secrets.ts'
 import type { EngineRun } from './environment.ts'
 import { type Source, targetOf } from './render.ts'
 import { isOwnSecret } from './secrets.ts'
@@ -58,7 +58,12 @@ export async function deploy(
     isNeededFirst: (object) => isOwnSecret(object, plan),
   })
   const outcomes: Outcome[] = []
-  const versions = new Map<string, string>()
+  const secrets = new Map<KubeObject, KubeObject>()
+  const now: Observed = { get: (object) => secrets.get(object) ?? observed.get(object) }
+  const marked = (some: readonly Manifest[]): readonly Manifest[] => {
+    const contents = contentsIn(manifests, { before: observed, now })
+    return some.map(({ object, origin }) => ({ object: withContentMarks(object, contents, observed.get(object)), origin }))
+  }
   const services: KubeObject[] = []
   /** What was applied of a stage besides its workloads, until that is awaited. */
   const others: KubeObject[] = []
@@ -73,7 +78,7 @@ export async function deploy(
     const outcome = isAnew ? 'configured' : done.outcome
     outcomes.push(outcome)
     if (object.kind === 'Service' && object.apiVersion === 'v1') services.push(object)
-    if (isOwnSecret(object, plan)) versions.set(object.metadata.name, applied.metadata.resourceVersion ?? '')
+    if (object.kind === 'Secret') secrets.set(object, applied)
     for (const conflict of taken)
       run.bus.emit({ type: 'action', do: 'none', reason: `${nameOf(object)}: ${takenText(conflict)}` })
     tell(refOf(object), outcome, fields.length > 0 ? { count: fields.length, fields: fields.slice(0, 20) } : {})
@@ -94,7 +99,7 @@ export async function deploy(
     async () => {
       // every refusal before the first write
       const manner = { labels, namespace: plan.namespace, observed, forceConflicts }
-      await checkManifests(kube, [...namespaces, ...due], manner, run.signal)
+      await checkManifests(kube, marked([...namespaces, ...due]), manner, run.signal)
       const isNamed = namespaces.some(({ object }) => object.metadata.name === plan.namespace)
       // a namespace that somebody else made is used as it is, and stays
       const isUsed = isNamed || (await isSomebodyElses(kube, refOf(own.object), labels, run.signal))
@@ -109,9 +114,7 @@ export async function deploy(
   )
   const ready = new Map<string, Promise<void>>()
   const deployStage = async (stage: Stage, signal: AbortSignal, afterApplied?: AfterApplied): Promise<void> => {
-    const workloads = stage
-      .filter(({ object }) => isWorkload(object))
-      .map(({ object, origin }) => ({ object: withSecretVersions(object, versions), origin }))
+    const workloads = marked(stage.filter(({ object }) => isWorkload(object)))
     await deployWorkloads(
       { plan, source, kube, live, workloads, others: others.splice(0), services, ready, apply, hooks, synced, afterApplied },
       { ...run, signal },

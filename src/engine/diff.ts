@@ -1,8 +1,9 @@
 import { ownLabels } from '../deploy/apply.ts'
+import { contentsIn, withContentMarks } from '../deploy/content-marks.ts'
 import { driftOf } from '../deploy/drift.ts'
 import { Hooks } from '../deploy/hooks.ts'
 import { isMapped, leftOf, readInventory } from '../deploy/inventory.ts'
-import { nothingObserved } from '../deploy/observed.ts'
+import { nothingObserved, observe } from '../deploy/observed.ts'
 import type { Diff, FieldDiff, ObjectDiff } from '../events/diff.ts'
 import type { EventBody } from '../events/event.ts'
 import type { Kube } from '../kube/kube.ts'
@@ -17,7 +18,7 @@ import { Scope } from '../lib/scope.ts'
 import type { Step } from '../lib/step.ts'
 import type { Plan } from '../plan/plan.ts'
 import { type Report, report } from '../render/transforms/report.ts'
-import { hidden, withSecrets, withSecretVersions } from '../render/transforms/secrets.ts'
+import { hidden, withSecrets } from '../render/transforms/secrets.ts'
 import { transform } from '../render/transforms/transforms.ts'
 import { providerOf } from '../toolbox.ts'
 import type { Parts } from './environment.ts'
@@ -165,9 +166,11 @@ export async function diffLive(plan: Plan, parts: Parts, step: Step): Promise<Fo
   const kube = scope.use(await parts.openKube(found.cluster.kubeconfig))
   await kube.untilReady(patienceMs, step.signal)
   const secrets = await contentsOf(plan, values, kube, parts, step.signal)
-  const versions = await liveVersions(plan, kube, step.signal)
-  const manifests = withSecrets(transform(source.manifests, input), secrets, plan).map(({ object, origin }) => ({
-    object: withSecretVersions(object, versions),
+  const laid = withSecrets(transform(source.manifests, input), secrets, plan)
+  const observed = await observe(kube, laid, step.signal)
+  const contents = contentsIn(laid, { before: observed })
+  const manifests = laid.map(({ object, origin }) => ({
+    object: withContentMarks(object, contents, observed.get(object)),
     origin,
   }))
   const hooks = await Hooks.open(kube, plan, { manifests, observed: nothingObserved }, step.signal)
@@ -177,15 +180,6 @@ export async function diffLive(plan: Plan, parts: Parts, step: Step): Promise<Fo
     (ref): ObjectDiff => ({ object: nameOf(ref), is: 'removed', reason: 'left the manifests', fields: [] }),
   )
   return { ...about, objects: [...changed.flat(), ...removed] }
-}
-
-/** The state of the config's Secrets in the cluster. */
-async function liveVersions(plan: Plan, kube: Kube, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
-  const live = Object.keys(plan.secrets).map((name) =>
-    kube.get({ apiVersion: 'v1', kind: 'Secret', name, namespace: plan.namespace }, signal),
-  )
-  const there = (await Promise.all(live)).filter((secret) => secret !== undefined)
-  return new Map(there.map(({ metadata }) => [metadata.name, metadata.resourceVersion ?? '']))
 }
 
 async function liveDiff(

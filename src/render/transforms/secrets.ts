@@ -1,4 +1,4 @@
-import { type Container, type KubeObject, type Manifest, podSpecOf } from '../../lib/objects.ts'
+import type { Manifest } from '../../lib/objects.ts'
 
 /** What a Secret of the config holds; `data` as it goes into the object. */
 export interface SecretContent {
@@ -43,28 +43,4 @@ export function withSecrets(
     return { object, origin: { file: configFile, line: 1 } }
   })
   return [...laid, ...added]
-}
-
-/**
- * A workload marked with the state of the Secrets that are in its environment: another state takes new pods, and nothing else would bring them.
- * `versions`: resource version by the name of the Secret; what is read through a volume changes by itself.
- */
-export function withSecretVersions(object: KubeObject, versions: ReadonlyMap<string, string>): KubeObject {
-  if (!['Deployment', 'StatefulSet', 'DaemonSet'].includes(object.kind)) return object
-  const pod = podSpecOf(object)
-  const read = new Set([...(pod?.containers ?? []), ...(pod?.initContainers ?? [])].flatMap(secretsInEnvironment))
-  const states = [...versions].filter(([name]) => read.has(name)).map((state) => state.join('='))
-  if (states.length === 0) return object
-  const spec = object['spec'] as { readonly template: { readonly metadata?: Partial<KubeObject['metadata']> } }
-  const { metadata } = spec.template
-  const annotations = { ...metadata?.annotations, 'devkit.dev/secrets': states.toSorted().join(',') }
-  return { ...object, spec: { ...spec, template: { ...spec.template, metadata: { ...metadata, annotations } } } }
-}
-
-function secretsInEnvironment(container: Container): readonly (string | undefined)[] {
-  const { env, envFrom } = container as Container & {
-    readonly env?: readonly { readonly valueFrom?: { readonly secretKeyRef?: { readonly name?: string } } }[] | null
-    readonly envFrom?: readonly { readonly secretRef?: { readonly name?: string } }[] | null
-  }
-  return [...(env ?? []).map((one) => one.valueFrom?.secretKeyRef?.name), ...(envFrom ?? []).map((one) => one.secretRef?.name)]
 }

@@ -196,8 +196,9 @@ test('Secrets: who named them, which keys, no value of either side', async () =>
 /** What differs from a cluster in that state, with those objects in it. A server's defaults are what its `apply` adds. */
 function live(state: string, objects: readonly KubeObject[] = [], wanted = planIn(directory, {})): Promise<Diff> {
   const parts = partsWith(true)
-  const kube: Pick<Kube, 'untilReady' | 'get' | 'apply'> & AsyncDisposable = {
+  const kube: Pick<Kube, 'untilReady' | 'get' | 'list' | 'apply'> & AsyncDisposable = {
     untilReady: async () => undefined,
+    list: async ({ kind }) => objects.filter((object) => object.kind === kind),
     get: async ({ kind, name }) => objects.find((object) => object.kind === kind && object.metadata.name === name),
     apply: async (object, _signal, options) => {
       expect(options).toEqual({ dryRun: true, force: true })

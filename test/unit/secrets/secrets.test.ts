@@ -9,7 +9,7 @@ import { ApiFailure } from '../../../src/kube/kube.ts'
 import { DevkitError } from '../../../src/lib/errors.ts'
 import type { KubeObject } from '../../../src/lib/objects.ts'
 import type { Plan } from '../../../src/plan/plan.ts'
-import { withSecrets, withSecretVersions } from '../../../src/render/transforms/secrets.ts'
+import { withSecrets } from '../../../src/render/transforms/secrets.ts'
 import { dotenv } from '../../../src/secrets/dotenv.ts'
 import { environment } from '../../../src/secrets/environment.ts'
 import { generate } from '../../../src/secrets/generate.ts'
@@ -210,44 +210,6 @@ test('a Secret of the manifests keeps what the config does not name; a new one i
     { ...secret('more', { type: 'Opaque', data: { k: 'bmV3' } }), metadata: { name: 'more', namespace: 'shop' } },
   ])
   expect(laid[1]?.object).toBe(other)
-})
-
-test('a workload is marked with the state of the Secrets in its environment, and only of those', () => {
-  const versions = new Map([
-    ['web', '7'],
-    ['mail', '8'],
-    ['other', '9'],
-  ])
-  const reads = {
-    name: 'web',
-    env: [
-      { name: 'A', value: 'a' },
-      { name: 'B', valueFrom: { secretKeyRef: { name: 'web', key: 'B' } } },
-    ],
-  }
-  const init = { name: 'init', envFrom: [{ secretRef: { name: 'mail' } }, { configMapRef: { name: 'other' } }] }
-  const of = (kind: string, pod: object): KubeObject => ({
-    apiVersion: 'apps/v1',
-    kind,
-    metadata: { name: 'web' },
-    spec: { replicas: 1, template: { metadata: { labels: { app: 'web' }, annotations: { theirs: 'x' } }, spec: pod } },
-  })
-  const web = of('Deployment', { containers: [reads], initContainers: [init] })
-  const annotations = { theirs: 'x', 'devkit.dev/secrets': 'mail=8,web=7' }
-  expect(withSecretVersions(web, versions)).toEqual({
-    ...web,
-    spec: {
-      replicas: 1,
-      template: { ...(web['spec'] as { template: object }).template, metadata: { labels: { app: 'web' }, annotations } },
-    },
-  })
-  const untouched = [
-    of('Job', { containers: [reads] }),
-    of('Deployment', { containers: [{ name: 'a', env: null }], volumes: [{ name: 'web', secret: { secretName: 'web' } }] }),
-    { apiVersion: 'v1', kind: 'Service', metadata: { name: 'web' } },
-  ]
-  for (const object of untouched) expect(withSecretVersions(object, versions)).toBe(object)
-  expect(withSecretVersions(web, new Map())).toBe(web)
 })
 
 test('what is missing has the place of whoever named it: the config or a profile', async () => {
