@@ -19,7 +19,7 @@ const rooms: Readonly<
   build: { rooms: ['lib'], types: ['config', 'host', 'kube'], packages: [] },
   images: { rooms: ['lib'], types: ['config', 'host', 'kube'], packages: ['tar-stream'] },
   render: { rooms: ['lib'], types: ['config', 'host', 'kube'], packages: ['js-yaml'] },
-  deploy: { rooms: ['lib'], types: ['config', 'host', 'kube'] },
+  deploy: { rooms: ['lib'], types: ['config', 'host', 'kube'], packages: ['ajv'] },
   sync: { rooms: ['lib'], types: ['config', 'host', 'kube'] },
   secrets: { rooms: ['lib'], types: ['config'], packages: ['dotenv'] },
   forward: { rooms: ['lib'], types: ['config', 'host', 'kube', 'cluster'] },

@@ -6,6 +6,7 @@ import { isLabelled, type KubeObject, type Manifest, refOf } from '../lib/object
 import { isRecord } from '../lib/record.ts'
 import { adopt } from './adopt.ts'
 import { changesBetween, changesTo } from './changes.ts'
+import { checkBySchema, servedVersions } from './crd-schema.ts'
 import { nothingObserved, type Observed } from './observed.ts'
 import { type Conflict, conflictsOf, isByHand, isForbidden, isImmutable, refusal } from './refusal.ts'
 import { checkRights } from './rights.ts'
@@ -78,8 +79,8 @@ export async function applyManifest(
 }
 
 /**
- * Asks the server what it thinks of all manifests, without a write. What cannot be asked is left to the apply:
- * objects of kinds that the manifests themselves bring, and what is fixed in a Job or a hook, since those are made anew.
+ * Asks the server what it thinks of all manifests, without a write. Objects of kinds that the manifests themselves bring or change are checked by
+ * the schemas of these kinds; what is fixed in a Job or a hook is left to the apply, since those are made anew. Gives what could not be checked, in words.
  * @throws as `applyManifest`, everything that is refused at once
  */
 export async function checkManifests(
@@ -87,13 +88,19 @@ export async function checkManifests(
   manifests: readonly Manifest[],
   { labels, namespace, observed, forceConflicts }: Manner & { readonly namespace: string; readonly observed: Observed },
   signal: AbortSignal,
-): Promise<void> {
+): Promise<readonly string[]> {
   const isThere = await hasNamespace(kube, namespace, signal)
-  const broughtKinds = new Set(manifests.flatMap(({ object }) => kindsOf(object)))
-  const asked = manifests.filter(({ object }) => {
+  const changed = manifests.filter(({ object }) => {
     const seen = observed.get(object)
-    return !broughtKinds.has(`${object.apiVersion}/${object.kind}`) && !(seen && isDone(seen, asApplied(object, labels, seen)))
+    return !(seen && isDone(seen, asApplied(object, labels, seen)))
   })
+  const definitions = changed.map(({ object }) => object).filter(({ kind }) => kind === 'CustomResourceDefinition')
+  const broughtKinds = new Set(definitions.flatMap(kindsOf))
+  const asked = changed.filter(({ object }) => !broughtKinds.has(kindOf(object)))
+  const bySchema = await checkBySchema(
+    changed.filter(({ object }) => broughtKinds.has(kindOf(object))),
+    definitions,
+  )
   await checkRights(kube, asked, { namespace, isThere }, signal)
   const refused = await mapLimited(asked, 8, async (manifest) => {
     const wanted = asApplied(manifest.object, labels, observed.get(manifest.object))
@@ -108,9 +115,9 @@ export async function checkManifests(
       return refusal(kube, thrown, manifest, signal)
     }
   })
-  const problems = refused.filter((problem) => problem !== undefined)
+  const problems = [...refused.filter((problem) => problem !== undefined), ...bySchema.problems]
   const [first, ...others] = problems
-  if (!first) return
+  if (!first) return bySchema.unchecked
   if (others.length === 0 || !(first instanceof DevkitError)) throw first
   const told = problems.filter((problem): problem is DevkitError => problem instanceof DevkitError)
   throw new DevkitError(first.code, {
@@ -191,17 +198,13 @@ function hasCondition({ status }: KubeObject, wanted: string): boolean {
   return conditions.some(({ type, status: set }) => type === wanted && set === 'True')
 }
 
-interface CrdSpec {
-  readonly group: string
-  readonly names: { readonly kind: string }
-  readonly versions: readonly { readonly name: string; readonly served?: boolean }[]
-}
-
 /** The kinds that a CustomResourceDefinition brings, as `apiVersion/kind`. */
 function kindsOf(object: KubeObject): readonly string[] {
-  if (object.kind !== 'CustomResourceDefinition') return []
-  const { group, names, versions } = (object['spec'] ?? {}) as Partial<CrdSpec>
-  return (versions ?? []).filter(({ served }) => served !== false).map(({ name }) => `${group}/${name}/${names?.kind}`)
+  return servedVersions(object).map(kindOf)
+}
+
+function kindOf({ apiVersion, kind }: Pick<KubeObject, 'apiVersion' | 'kind'>): string {
+  return `${apiVersion}/${kind}`
 }
 
 /** Objects of a new kind are refused until the server serves it: moments after the CRD is there. Waits 10 s at most. */

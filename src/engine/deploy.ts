@@ -99,7 +99,8 @@ export async function deploy(
     async () => {
       // every refusal before the first write
       const manner = { labels, namespace: plan.namespace, observed, forceConflicts }
-      await checkManifests(kube, marked([...namespaces, ...due]), manner, run.signal)
+      const unchecked = await checkManifests(kube, marked([...namespaces, ...due]), manner, run.signal)
+      for (const reason of unchecked) run.bus.emit({ type: 'action', do: 'none', reason })
       const isNamed = namespaces.some(({ object }) => object.metadata.name === plan.namespace)
       // a namespace that somebody else made is used as it is, and stays
       const isUsed = isNamed || (await isSomebodyElses(kube, refOf(own.object), labels, run.signal))
