@@ -1,5 +1,5 @@
 import { homedir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { loadMachine } from '../config/machine.ts'
 import type { Parts } from '../engine/environment.ts'
 import { engineAddress } from '../host/address.ts'
@@ -12,6 +12,8 @@ import { giveMemoryBack } from '../host/memory.ts'
 import { listenerOn } from '../host/ports.ts'
 import { watchFiles } from '../host/watch.ts'
 import { openKube } from '../kube/client.ts'
+import type { DiscoveryMemory } from '../kube/discovery.ts'
+import type { Kube, OpenOptions } from '../kube/kube.ts'
 import { makeToolbox } from '../toolbox.ts'
 import type { Io } from './io.ts'
 
@@ -28,12 +30,23 @@ export async function openParts(io: Io, command: string): Promise<Parts> {
     opened ??= openEngine(address)
     return opened
   }
+  const files = openFiles()
+  const openRemembering = (kubeconfig: string, options: OpenOptions = {}): Promise<Kube> => {
+    const memoryOf = (cluster: string): DiscoveryMemory => {
+      // beside the kubeconfig, which is devkit's own: it goes with the cluster
+      const file = join(dirname(kubeconfig), `discovery-${cluster}.json`)
+      // what cannot be kept is asked for again
+      const write = (known: unknown) => files.writePrivate(file, JSON.stringify(known)).catch(() => undefined)
+      return { read: () => files.readJson(file), write }
+    }
+    return openKube(kubeconfig, { memoryOf, ...options })
+  }
   const parts = {
     env: io.env,
     exec: makeExec(programs),
     programFile: makeProgramFile(programs),
     engine,
-    files: openFiles(),
+    files,
     watch: watchFiles,
     giveMemoryBack,
     listenerOn,
@@ -47,7 +60,7 @@ export async function openParts(io: Io, command: string): Promise<Parts> {
     mirrors: machine.mirrors,
     userKubeconfig: userKubeconfigs[0] ?? '',
     userKubeconfigs,
-    openKube,
+    openKube: openRemembering,
   }
   return { ...parts, host: parts, tools: makeToolbox(parts) }
 }

@@ -23,10 +23,18 @@ export interface ApiRequest {
   readonly signal: AbortSignal
 }
 
+/** An answer with the name that the server gives its content, if it does. */
+export interface Tagged<T> {
+  readonly value: T
+  readonly etag: string | undefined
+}
+
 /** Sends requests over connections that stay open. */
 export interface Api {
   /** Asks again while the server is away for a moment, see `retried`. */
   json<T>(request: ApiRequest): Promise<T>
+  /** As `json`, but undefined when the answer is still the one with that `etag`: then it is not sent again. */
+  jsonUnless<T>(etag: string | undefined, request: ApiRequest): Promise<Tagged<T> | undefined>
   /** The body as it comes, for watches and logs; it may be silent for ever. Asks once. */
   stream(request: ApiRequest): Promise<AsyncIterable<Buffer>>
 }
@@ -38,7 +46,7 @@ export function makeApi(
 ): Api {
   const send = async (
     { method = 'GET', path, query = {}, body, contentType, accept, signal }: ApiRequest,
-    limits: Pick<Dispatcher.RequestOptions, 'headersTimeout' | 'bodyTimeout'> = {},
+    { etag, ...limits }: Pick<Dispatcher.RequestOptions, 'headersTimeout' | 'bodyTimeout'> & { etag?: string | undefined } = {},
   ) => {
     const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined)
     const search = given.length > 0 ? `?${new URLSearchParams(given)}` : ''
@@ -50,6 +58,7 @@ export function makeApi(
       headers: {
         ...headers,
         accept: accept ?? 'application/json',
+        ...(etag === undefined ? {} : { 'if-none-match': etag }),
         ...(body === undefined ? {} : { 'content-type': contentType ?? 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -63,18 +72,22 @@ export function makeApi(
       retryAfter: typeof retryAfter === 'string' ? retryAfter : undefined,
     })
   }
-  const askOnce = async <T>(request: ApiRequest): Promise<T> => {
+  const askOnce = async <T>(request: ApiRequest, etag?: string): Promise<Tagged<T> | undefined> => {
     const ms = (request.method ?? 'GET') === 'GET' ? silentReadMs : silentWriteMs
-    const { body } = await send(request, { headersTimeout: ms, bodyTimeout: ms })
+    const { statusCode, headers: answered, body } = await send(request, { headersTimeout: ms, bodyTimeout: ms, etag })
     const text = await body.text()
+    if (statusCode === 304) return undefined
     try {
-      return JSON.parse(text) as T
+      return { value: JSON.parse(text) as T, etag: answered['etag']?.toString() }
     } catch (cause) {
       throw new AnswerCut(cause)
     }
   }
+  const ask = <T>(request: ApiRequest, etag?: string): Promise<Tagged<T> | undefined> =>
+    retried(() => askOnce<T>(request, etag), { isRepeatable: isRepeatable(request), presence, signal: request.signal })
   return {
-    json: (request) => retried(() => askOnce(request), { isRepeatable: isRepeatable(request), presence, signal: request.signal }),
+    json: async <T>(request: ApiRequest) => (await ask<T>(request))?.value as T,
+    jsonUnless: (etag, request) => ask(request, etag),
     stream: async (request) => {
       try {
         const { body } = await send(request)

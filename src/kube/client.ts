@@ -1,8 +1,9 @@
+import { createHash } from 'node:crypto'
 import { delay } from '../lib/async.ts'
 import { DevkitError, messageOf } from '../lib/errors.ts'
 import type { KubeObject, ObjectRef } from '../lib/objects.ts'
 import { type Api, applyType, isStatus, listAll, makeApi } from './api.ts'
-import { discover, type Resources, wellKnown } from './discovery.ts'
+import { type DiscoveryMemory, makeDiscovery, type Resources, wellKnown } from './discovery.ts'
 import { openExec } from './exec.ts'
 import { ApiFailure, type KindRef, type Kube, type LogLine, type LogRef, type OpenOptions } from './kube.ts'
 import { isConnectionLost, Presence } from './retry.ts'
@@ -15,9 +16,13 @@ const fieldManager = 'devkit'
 const patchType = 'application/json-patch+json'
 
 /** Opens the API that a kubeconfig leads to. The first use loads client-node and undici. @throws CLUSTER-104 when the kubeconfig can't be read */
-export async function openKube(kubeconfig: string, { context, onAbsence = () => undefined }: OpenOptions = {}): Promise<Kube> {
+export async function openKube(
+  kubeconfig: string,
+  { context, onAbsence = () => undefined, memoryOf = () => forgetful }: OpenOptions = {},
+): Promise<Kube> {
   const { dispatcher, server, headers, certificates } = await connection(kubeconfig, context)
   const api = makeApi(server, { headers, dispatcher, presence: new Presence(onAbsence) })
+  const discover = makeDiscovery(api, memoryOf(clusterKey(server, certificates.ca)))
   let resources: Promise<Resources> | undefined
   const resourceOf = async (apiVersion: string, kind: string, signal: AbortSignal) => {
     const known = wellKnown(apiVersion, kind)
@@ -26,7 +31,7 @@ export async function openKube(kubeconfig: string, { context, onAbsence = () => 
     const found = (await resources?.catch(() => undefined))?.get(`${apiVersion}/${kind}`)
     if (found) return found
     // not yet asked, or a CRD that was applied meanwhile
-    resources = discover(api, signal)
+    resources = discover(signal)
     return (await resources).get(`${apiVersion}/${kind}`)
   }
   const pathOf = async ({ apiVersion, kind, namespace }: KindRef, signal: AbortSignal): Promise<string> => {
@@ -91,7 +96,7 @@ export async function openKube(kubeconfig: string, { context, onAbsence = () => 
       return resource && (resource.namespaced ? 'namespaced' : 'cluster')
     },
     kinds: async (signal) => {
-      resources = ask(signal, () => discover(api, signal))
+      resources = ask(signal, () => discover(signal))
       return [...(await resources).keys()]
     },
     denials: (needs, signal) =>
@@ -100,6 +105,13 @@ export async function openKube(kubeconfig: string, { context, onAbsence = () => 
     [Symbol.asyncDispose]: () => dispatcher.destroy(),
   }
 }
+
+/** Another cluster at the same address has another authority. */
+function clusterKey(server: string, ca: string | Buffer = ''): string {
+  return createHash('sha256').update(`${server}\n`).update(ca).digest('hex').slice(0, 32)
+}
+
+const forgetful: DiscoveryMemory = { read: async () => undefined, write: async () => undefined }
 
 /** Credentials by client-node, which knows every way of logging in; connections by one pool of our own, since client-node opens a new one for each request. */
 async function connection(kubeconfig: string, context: string | undefined) {

@@ -1,3 +1,4 @@
+import { isRecord } from '../lib/record.ts'
 import type { Api } from './api.ts'
 
 export interface Resource {
@@ -34,31 +35,77 @@ export function wellKnown(apiVersion: string, kind: string): Resource | undefine
   return found && { plural: found[0], namespaced: found[1] }
 }
 
-/** All kinds of a cluster, in two requests. @see https://kubernetes.io/docs/concepts/overview/kubernetes-api/#aggregated-discovery */
-export async function discover(api: Api, signal: AbortSignal): Promise<Resources> {
-  interface Discovery {
-    readonly items: readonly {
-      readonly metadata: { readonly name?: string }
-      readonly versions: readonly {
-        readonly version: string
-        readonly resources?: readonly {
-          readonly resource: string
-          readonly scope: string
-          readonly responseKind?: { readonly kind: string }
-        }[]
+/** Where what a cluster serves is kept between two runs. */
+export interface DiscoveryMemory {
+  /** What was written last; anything, when somebody else wrote it. */
+  read(): Promise<unknown>
+  write(known: unknown): Promise<void>
+}
+
+/** What one of the two requests gave. */
+interface Part {
+  readonly etag: string
+  /** `APIVERSION/KIND` → plural and whether it is namespaced. */
+  readonly kinds: Readonly<Record<string, readonly [plural: string, namespaced: boolean]>>
+}
+
+const paths = ['/api', '/apis'] as const
+
+/**
+ * Asks for all kinds of a cluster, in two requests. What was asked before, in this run or an earlier one, is not sent again: the server says
+ * whether it is still so, so that what is remembered is never older than the question.
+ * @see https://kubernetes.io/docs/concepts/overview/kubernetes-api/#aggregated-discovery
+ */
+export function makeDiscovery(api: Api, memory: DiscoveryMemory): (signal: AbortSignal) => Promise<Resources> {
+  let known: Readonly<Record<string, Part>> | undefined
+  return async (signal) => {
+    const before = known ?? partsIn(await memory.read())
+    const now = await Promise.all(paths.map((path) => askPart(api, path, before[path], signal)))
+    known = Object.fromEntries(paths.flatMap((path, index) => (now[index]?.etag ? [[path, now[index]]] : [])))
+    if (paths.some((path) => known?.[path] !== before[path])) await memory.write({ v: 1, parts: known })
+    const kinds = now.flatMap((part) => Object.entries(part.kinds))
+    return new Map(kinds.map(([name, [plural, namespaced]]) => [name, { plural, namespaced }]))
+  }
+}
+
+/** What an earlier run wrote, as far as it is that: the rest is asked for anew. */
+function partsIn(written: unknown): Readonly<Record<string, Part>> {
+  if (!isRecord(written) || written['v'] !== 1 || !isRecord(written['parts'])) return {}
+  return Object.fromEntries(Object.entries(written['parts']).filter((entry): entry is [string, Part] => isPart(entry[1])))
+}
+
+function isPart(part: unknown): part is Part {
+  const isKind = (kind: unknown): boolean => Array.isArray(kind) && typeof kind[0] === 'string' && typeof kind[1] === 'boolean'
+  return (
+    isRecord(part) && typeof part['etag'] === 'string' && isRecord(part['kinds']) && Object.values(part['kinds']).every(isKind)
+  )
+}
+
+interface Discovery {
+  readonly items: readonly {
+    readonly metadata: { readonly name?: string }
+    readonly versions: readonly {
+      readonly version: string
+      readonly resources?: readonly {
+        readonly resource: string
+        readonly scope: string
+        readonly responseKind?: { readonly kind: string }
       }[]
     }[]
-  }
+  }[]
+}
+
+async function askPart(api: Api, path: string, before: Part | undefined, signal: AbortSignal): Promise<Part> {
   const accept = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList'
-  const answers = await Promise.all(['/api', '/apis'].map((path) => api.json<Discovery>({ path, accept, signal })))
-  const resources = new Map<string, Resource>()
-  for (const { metadata, versions } of answers.flatMap((answer) => answer.items)) {
+  const answer = await api.jsonUnless<Discovery>(before?.etag, { path, accept, signal })
+  if (!answer) return before ?? { etag: '', kinds: {} }
+  const kinds: Record<string, readonly [string, boolean]> = {}
+  for (const { metadata, versions } of answer.value.items) {
     for (const { version, resources: found } of versions) {
       const apiVersion = metadata.name ? `${metadata.name}/${version}` : version
       for (const { resource, scope, responseKind } of found ?? [])
-        if (responseKind?.kind)
-          resources.set(`${apiVersion}/${responseKind.kind}`, { plural: resource, namespaced: scope === 'Namespaced' })
+        if (responseKind?.kind) kinds[`${apiVersion}/${responseKind.kind}`] = [resource, scope === 'Namespaced']
     }
   }
-  return resources
+  return { etag: answer.etag ?? '', kinds }
 }

@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
 import type { KubeObject, ObjectRef } from '../lib/objects.ts'
+import type { DiscoveryMemory } from './discovery.ts'
 
 /**
  * The API of one cluster, spoken as raw JSON. A server that is away for a moment or asks for patience is asked again, for a minute.
@@ -43,6 +44,8 @@ export interface OpenOptions {
   readonly context?: string
   /** Called when the server could not be asked for some seconds, with why; and with nothing when it answers again. */
   readonly onAbsence?: (why: string | undefined) => void
+  /** Where what a cluster serves is remembered, by a name of the cluster. Default: nowhere. */
+  readonly memoryOf?: (cluster: string) => DiscoveryMemory
 }
 
 export interface ApplyOptions {
