@@ -59,6 +59,18 @@ test('a field of a controller is refused by field and manager; --force-conflicts
   expect((await project.run(['up'])).objects.filter((told) => !told.startsWith('unchanged'))).toEqual([])
 }, 60_000)
 
+test('what a person changed is put right without a flag, and said', async () => {
+  project.write(settings({ mode: 'ours' }))
+  expect((await project.run(['up'])).problems).toEqual([])
+  rig.kubectl(['patch', 'configmap/settings', '--type=merge', '-p', '{"data":{"mode":"by hand"}}', '-n', id])
+  const { problems, events } = await project.run(['up'])
+  expect(problems).toEqual([])
+  expect(events.flatMap(({ type, reason }) => (type === 'action' ? [reason] : []))).toContain(
+    'ConfigMap/settings: .data.mode, changed by kubectl-patch, is what the manifest says again',
+  )
+  expect(live().data).toEqual({ mode: 'ours' })
+}, 60_000)
+
 test('what kubectl applied is adopted without a conflict, and what kubectl applies later as well', async () => {
   rig.kubectl(['delete', 'configmap/settings', '-n', id, '--ignore-not-found'])
   apply(settings({ kept: 'theirs', gone: '1' }))
