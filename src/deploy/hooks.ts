@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { Kube } from '../kube/kube.ts'
+import { DevkitError } from '../lib/errors.ts'
 import { deletePoliciesOf, hookOf, phasesOf } from '../lib/hooks.ts'
 import { isWorkload, type KubeObject, type Manifest, nameOf, type ObjectRef, refOf } from '../lib/objects.ts'
 import { groupOf } from '../lib/select.ts'
@@ -36,6 +37,7 @@ export class Hooks {
   readonly #environment: Environment
   readonly #observed: Observed
   readonly #manifests: readonly Manifest[]
+  readonly #patienceMs: number
   #memory: Memory
   #writing: Promise<unknown> = Promise.resolve()
   /** Key of an object → how often it was begun in this rollout: one of several phases runs in each of them. */
@@ -50,6 +52,7 @@ export class Hooks {
     this.#observed = known.observed
     this.#manifests = known.manifests
     this.#memory = memory
+    this.#patienceMs = known.patienceMs ?? 60_000
   }
 
   /** Reads what is remembered, where anything may be. */
@@ -92,7 +95,7 @@ export class Hooks {
     if (!hookOf(object) || isKept(object)) return false
     const live = round === 1 && !this.#hasFailed ? this.#observed.get(object) : await this.#kube.get(refOf(object), signal)
     if (!live || !(await this.#isDue(object, { live, round }, signal))) return false
-    await this.#kube.remove(refOf(live), signal, { wait: true, uid: live.metadata.uid, propagation: 'Foreground' })
+    await this.#remove(refOf(live), signal)
     return true
   }
 
@@ -127,8 +130,26 @@ export class Hooks {
     const due = this.#ended.filter(isDue).toReversed()
     this.#ended = this.#ended.filter((one) => !isDue(one))
     const refs = due.map(({ manifest }) => refOf(manifest.object))
-    await Promise.all(refs.map((ref) => this.#kube.remove(ref, signal, { wait: true, propagation: 'Foreground' })))
+    await Promise.all(refs.map((ref) => this.#remove(ref, signal)))
     return refs
+  }
+
+  /** Removes with what belongs to it, and waits until it is gone. @throws APPLY-104 when something holds it */
+  async #remove(ref: ObjectRef, signal: AbortSignal): Promise<void> {
+    const patience = AbortSignal.timeout(this.#patienceMs)
+    try {
+      await this.#kube.remove(ref, AbortSignal.any([signal, patience]), { wait: true, propagation: 'Foreground' })
+    } catch (thrown) {
+      signal.throwIfAborted()
+      if (!patience.aborted) throw thrown
+      const held = await this.#kube.get(ref, signal)
+      const finalizers = (held?.metadata['finalizers'] ?? []) as readonly string[]
+      throw new DevkitError('APPLY-104', {
+        message: `${nameOf(ref)} was to be removed and is not gone after ${this.#patienceMs / 1000} s; its finalizers are: ${finalizers.join(', ') || 'none'}.`,
+        hint: 'Look whether what takes these finalizers away runs; then run this again.',
+        object: nameOf(ref),
+      })
+    }
   }
 
   #asApplied(object: KubeObject): KubeObject {
@@ -174,6 +195,8 @@ export class Hooks {
 interface Known {
   readonly manifests: readonly Manifest[]
   readonly observed: Observed
+  /** How long what is removed may take to be gone, in ms. Default: twice what pods have to end. */
+  readonly patienceMs?: number
 }
 
 /** Whether an object goes when it has done its work: by its delete policy, or by itself. */

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Hooks } from '../../src/deploy/hooks.ts'
 import { Live } from '../../src/deploy/live.ts'
+import { nothingObserved } from '../../src/deploy/observed.ts'
 import { deploy } from '../../src/engine/deploy.ts'
 import type { EngineRun } from '../../src/engine/environment.ts'
 import { Bus } from '../../src/events/bus.ts'
@@ -269,6 +271,29 @@ test('a hook that failed goes when its policy says so, is told with its last lin
   await up(namespace, failing({ 'argocd.argoproj.io/hook-delete-policy': 'HookSucceeded' }))
   expect(jobs()).toContain('job.batch/migrate')
 }, 120_000)
+
+test('a hook that something holds is named with what holds it, not waited for without end', async () => {
+  const namespace = rig.namespace(`t-order-held-${process.pid}`)
+  const policy = { 'helm.sh/hook': 'pre-install', 'helm.sh/hook-delete-policy': 'hook-succeeded' }
+  const held = configMap(namespace, 'held', policy)
+  rig.kubectl(['create', 'configmap', 'held', '-n', namespace])
+  const finalizers = (value: readonly string[]): string =>
+    rig.kubectl(['patch', 'configmap/held', '-n', namespace, '-p', JSON.stringify({ metadata: { finalizers: value } })])
+  finalizers(['order.devkit.test/held'])
+  const environment = { namespace, project: 'order', env: 'default' }
+  const known = { manifests: [held], observed: nothingObserved, patienceMs: 500 }
+  const hooks = await Hooks.open(rig.kube, environment, known, rig.signal)
+  await hooks.succeeded(held, rig.signal)
+  try {
+    await expect(hooks.sweep(['Helm'], rig.signal)).rejects.toMatchObject({
+      code: 'APPLY-104',
+      message: expect.stringContaining('ConfigMap/held was to be removed and is not gone after 0.5 s'),
+      object: 'ConfigMap/held',
+    })
+  } finally {
+    rig.kubectl(['patch', 'configmap/held', '-n', namespace, '--type=merge', '-p', '{"metadata":{"finalizers":null}}'])
+  }
+}, 30_000)
 
 test('a kind and an object of it in one run', async () => {
   const namespace = rig.namespace(`t-order-kinds-${process.pid}`)
