@@ -102,12 +102,16 @@ export async function checkManifests(
     definitions,
   )
   await checkRights(kube, asked, { namespace, isThere }, signal)
+  const coming = new Set<string | undefined>(isThere ? [] : [namespace])
+  for (const { object } of changed)
+    if (object.kind === 'Namespace' && !(await hasNamespace(kube, object.metadata.name, signal))) coming.add(object.metadata.name)
   const refused = await mapLimited(asked, 8, async (manifest) => {
     const wanted = asApplied(manifest.object, labels, observed.get(manifest.object))
     // a dry run in a namespace that does not exist is refused as such: the default one is the same for every check but that of names
-    const placed = isThere || wanted.metadata.namespace !== namespace ? wanted : inNamespace(wanted, 'default')
+    const placed = coming.has(wanted.metadata.namespace) ? inNamespace(wanted, 'default') : wanted
     try {
-      await applyOver(kube, placed, signal, { dryRun: true, forceConflicts })
+      // what has the same name there is somebody else's, and no conflict with this
+      await applyOver(kube, placed, signal, { dryRun: true, forceConflicts: forceConflicts || placed !== wanted })
       return undefined
     } catch (thrown) {
       signal.throwIfAborted()

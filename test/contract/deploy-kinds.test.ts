@@ -5,7 +5,7 @@ import { observe } from '../../src/deploy/observed.ts'
 import type { KubeObject, Manifest } from '../../src/lib/objects.ts'
 import { type ApiRig, openApiRig } from './api-rig.ts'
 
-// Kinds that come in the same run as objects of them.
+// Kinds and namespaces that come in the same run as objects of them.
 
 let rig: ApiRig
 let namespace: string
@@ -114,5 +114,20 @@ test('the schema says what the server says', async () => {
     const { problems } = await checkBySchema([one], [definition])
     const said = JSON.stringify([one.object.metadata, one.object['spec'], problems.map(({ message }) => message)])
     expect.soft(problems.length === 0, said).toBe(await accepts(one))
+  }
+}, 60_000)
+
+test('an object whose namespace comes in the same run is checked before the first write', async () => {
+  const second = `${namespace}-second`
+  const of = (rest: object): readonly Manifest[] => [
+    manifest({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: second } }),
+    manifest({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'settings', namespace: second }, ...rest }),
+  ]
+  try {
+    await expect(run(of({ dta: {} }))).rejects.toMatchObject({ code: 'APPLY-101', message: expect.stringContaining("'data'") })
+    expect(rig.kubectl(['get', 'namespace', second, '--ignore-not-found'])).toBe('')
+    expect(await run(of({ data: { a: 'b' } }))).toEqual([])
+  } finally {
+    rig.kubectl(['delete', 'namespace', second, '--ignore-not-found', '--wait=false'])
   }
 }, 60_000)
