@@ -53,7 +53,11 @@ export const verbs: readonly Verb[] = [
   {
     usage: 'up [service...]',
     summary: 'cluster, images, apply, ready, URLs; a second run changes nothing',
-    flags: [pruneData, forceConflicts],
+    flags: [
+      pruneData,
+      forceConflicts,
+      { flag: '--recreate-data', summary: 'make anew what holds data and cannot be changed otherwise; asks first' },
+    ],
     load: async () => (await import('./commands/up.ts')).upVerb,
   },
   {

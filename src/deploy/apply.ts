@@ -2,13 +2,15 @@ import type { Kube } from '../kube/kube.ts'
 import { delay, mapLimited } from '../lib/async.ts'
 import { DevkitError } from '../lib/errors.ts'
 import { hookOf } from '../lib/hooks.ts'
-import { isLabelled, type KubeObject, type Manifest, refOf } from '../lib/objects.ts'
+import { isLabelled, isWorkload, type KubeObject, type Manifest, nameOf, refOf } from '../lib/objects.ts'
 import { isRecord } from '../lib/record.ts'
 import { adopt } from './adopt.ts'
 import { changesBetween, changesTo } from './changes.ts'
 import { checkBySchema, servedVersions } from './crd-schema.ts'
 import { nothingObserved, type Observed } from './observed.ts'
-import { type Conflict, conflictsOf, isByHand, isForbidden, isImmutable, refusal } from './refusal.ts'
+import { isHarmless, makeRoom, recreationFor, remarkOf, unheaded, unwanted } from './recreate.ts'
+import { type Conflict, conflictsOf, isByHand, isForbidden, isImmutable, isStatusOf, refusal } from './refusal.ts'
+import { removeWhole } from './remove.ts'
 import { checkRights } from './rights.ts'
 import { isUnchanged } from './unchanged.ts'
 
@@ -20,6 +22,8 @@ export interface Applied {
   readonly fields: readonly string[]
   /** Fields that others owned with other values, and that are now what the manifest says. */
   readonly taken: readonly Conflict[]
+  /** Why it was made anew, where it was. */
+  readonly remark?: string | undefined
 }
 
 type Labels = Readonly<Record<string, string>>
@@ -36,17 +40,23 @@ export function ownLabels(project: string, env: string): Labels {
   return { 'devkit.dev/project': project, 'devkit.dev/env': env }
 }
 
+interface ApplyOptions extends Manner {
+  readonly observed?: Observed | undefined
+  /** Whether an object may be made anew that holds data. */
+  readonly mayLose?: boolean
+}
+
 /**
  * Makes one live object what its manifest says. An object that was observed to be so is not even asked for.
  * What a person changed by hand is put right, what kubectl applied is taken over, what a controller owns is left to it
  * (APPLY-102), unless `forceConflicts` takes that too.
- * A Job that failed, or whose template changed, is made anew: nothing of a Job but its work can be lost.
- * @throws APPLY-101 … APPLY-105 with the manifest's place
+ * A Job that failed is made anew, and so is what cannot be changed as its manifest says, where nothing goes for good or `mayLose` allows it.
+ * @throws APPLY-101 … APPLY-105 with the manifest's place, APPLY-112
  */
 export async function applyManifest(
   kube: Kube,
   manifest: Manifest,
-  { labels, observed = nothingObserved, forceConflicts }: Manner & { readonly observed?: Observed | undefined },
+  { labels, observed = nothingObserved, forceConflicts, mayLose = false }: ApplyOptions,
   signal: AbortSignal,
 ): Promise<Applied> {
   const { object } = manifest
@@ -56,22 +66,19 @@ export async function applyManifest(
   try {
     let before = await kube.get(refOf(object), signal)
     if (before && hasFailed(before)) {
-      await kube.remove(refOf(object), signal, { wait: true })
+      await removeWhole(kube, before, {}, signal)
       before = undefined
     }
     const adopted = before ? await adopt(kube, before, signal) : undefined
-    const { object: after, taken } = await applyOver(kube, wanted, signal, { forceConflicts }).catch(async (thrown: unknown) => {
-      if (object.kind !== 'Job' || !before || !isImmutable(thrown)) throw thrown
-      await kube.remove(refOf(object), signal, { wait: true })
-      return applyOver(kube, wanted, signal, { forceConflicts })
-    })
+    const change = { wanted, live: before, mayLose, forceConflicts }
+    const { object: after, taken, remark } = await applyOrRecreate(kube, manifest, change, signal)
     if (object.kind === 'CustomResourceDefinition') await untilServed(kube, after, signal)
     if (!before) return { outcome: 'created', object: after, fields: [], taken }
     const unchanged = !adopted && before.metadata.resourceVersion === after.metadata.resourceVersion
     if (unchanged) return { outcome: 'unchanged', object: after, fields: [], taken }
     // what was made anew has other fields of the server's
     const changes = before.metadata.uid === after.metadata.uid ? changesBetween(before, after) : changesTo(before, wanted)
-    return { outcome: 'configured', object: after, fields: changes.map(({ path }) => path), taken }
+    return { outcome: 'configured', object: after, fields: changes.map(({ path }) => path), taken, remark }
   } catch (thrown) {
     signal.throwIfAborted()
     throw await refusal(kube, thrown, manifest, signal)
@@ -80,15 +87,17 @@ export async function applyManifest(
 
 /**
  * Asks the server what it thinks of all manifests, without a write. Objects of kinds that the manifests themselves bring or change are checked by
- * the schemas of these kinds; what is fixed in a Job or a hook is left to the apply, since those are made anew. Gives what could not be checked, in words.
+ * the schemas of these kinds; what is fixed in a hook is left to the apply, since that is made anew.
+ * Gives what could not be checked, in words, and what would be lost of the objects that have to be made anew.
  * @throws as `applyManifest`, everything that is refused at once
  */
 export async function checkManifests(
   kube: Kube,
   manifests: readonly Manifest[],
-  { labels, namespace, observed, forceConflicts }: Manner & { readonly namespace: string; readonly observed: Observed },
+  { labels, namespace, observed, forceConflicts, mayLose = false }: CheckOptions,
   signal: AbortSignal,
-): Promise<readonly string[]> {
+): Promise<{ readonly unchecked: readonly string[]; readonly losses: readonly string[] }> {
+  const losses: string[] = []
   const isThere = await hasNamespace(kube, namespace, signal)
   const changed = manifests.filter(({ object }) => {
     const seen = observed.get(object)
@@ -115,13 +124,19 @@ export async function checkManifests(
       return undefined
     } catch (thrown) {
       signal.throwIfAborted()
-      if (isImmutable(thrown) && (isMadeAnew(manifest.object) || placed !== wanted)) return undefined
-      return refusal(kube, thrown, manifest, signal)
+      if (isImmutable(thrown) && (hookOf(manifest.object) || placed !== wanted)) return undefined
+      const live = observed.get(manifest.object) ?? (await kube.get(refOf(manifest.object), signal))
+      const recreation = live && recreationFor(live, wanted, thrown)
+      if (!recreation) return refusal(kube, thrown, manifest, signal)
+      if (isHarmless(recreation)) return refusalOfNew(kube, manifest, wanted, signal)
+      if (recreation.how !== 'lose' || !mayLose) return unwanted(manifest, recreation, thrown)
+      losses.push(`${nameOf(manifest.object)}: ${recreation.what}`)
+      return undefined
     }
   })
   const problems = [...refused.filter((problem) => problem !== undefined), ...bySchema.problems]
   const [first, ...others] = problems
-  if (!first) return bySchema.unchecked
+  if (!first) return { unchecked: bySchema.unchecked, losses: losses.toSorted() }
   if (others.length === 0 || !(first instanceof DevkitError)) throw first
   const told = problems.filter((problem): problem is DevkitError => problem instanceof DevkitError)
   throw new DevkitError(first.code, {
@@ -130,6 +145,24 @@ export async function checkManifests(
     object: first.object,
     cause: first,
   })
+}
+
+interface CheckOptions extends ApplyOptions {
+  readonly namespace: string
+  readonly observed: Observed
+}
+
+/** What the server thinks of a workload that takes the place of another: that one goes only when it is good. */
+async function refusalOfNew(kube: Kube, manifest: Manifest, wanted: KubeObject, signal: AbortSignal): Promise<unknown> {
+  if (!isWorkload(wanted)) return undefined
+  try {
+    await kube.apply({ ...wanted, metadata: { ...wanted.metadata, name: 'devkit-check' } }, signal, { dryRun: true })
+    return undefined
+  } catch (thrown) {
+    signal.throwIfAborted()
+    // a quota, for one, still counts the other
+    return isStatusOf(thrown, 400, 422) ? refusal(kube, thrown, manifest, signal) : undefined
+  }
 }
 
 /** A namespace that this user may not look at is taken to be there: somebody else has made it then. */
@@ -142,9 +175,32 @@ async function hasNamespace(kube: Kube, name: string, signal: AbortSignal): Prom
   }
 }
 
-/** Whether a change of what is fixed in an object makes a new one of it. */
-function isMadeAnew(object: KubeObject): boolean {
-  return object.kind === 'Job' || hookOf(object) !== undefined
+interface Change {
+  readonly wanted: KubeObject
+  readonly live: KubeObject | undefined
+  readonly mayLose: boolean
+  readonly forceConflicts: Manner['forceConflicts']
+}
+
+/** Applies. What cannot be changed so is taken away first, where that is allowed. */
+async function applyOrRecreate(
+  kube: Kube,
+  manifest: Manifest,
+  { wanted, live, mayLose, forceConflicts }: Change,
+  signal: AbortSignal,
+): Promise<Pick<Applied, 'object' | 'taken' | 'remark'>> {
+  if (!live) return applyOver(kube, wanted, signal, { forceConflicts })
+  const done =
+    unheaded(live, wanted) ??
+    (await applyOver(kube, wanted, signal, { forceConflicts }).catch((thrown: unknown) => {
+      const recreation = recreationFor(live, wanted, thrown)
+      if (!recreation) throw thrown
+      if (isHarmless(recreation) || (recreation.how === 'lose' && mayLose)) return recreation
+      throw unwanted(manifest, recreation, thrown)
+    }))
+  if (!('how' in done)) return done
+  await makeRoom(kube, { live, wanted, recreation: done }, signal)
+  return { ...(await applyOver(kube, wanted, signal, { forceConflicts })), remark: remarkOf(wanted, done) }
 }
 
 /** Applies; takes what only hands have changed, and with `forceConflicts` what controllers own. */

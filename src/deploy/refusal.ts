@@ -39,13 +39,23 @@ export function isStatusOf(thrown: unknown, ...statuses: readonly number[]): boo
   return isFailure(thrown) && statuses.includes(thrown.status)
 }
 
-/** Whether a field that is fixed for the object's lifetime was to be changed. */
+/** The fields that are fixed for the object's lifetime and were to be changed, when nothing else was refused. */
+export function fixedFieldsOf(thrown: unknown): readonly string[] {
+  return isFailure(thrown) && isImmutable(thrown) ? [...new Set(thrown.causes.map(({ field = '' }) => field))] : []
+}
+
+/** Whether nothing was refused but a change of what is fixed for the object's lifetime. */
 export function isImmutable(thrown: unknown): boolean {
-  return (
-    isFailure(thrown) &&
-    thrown.status === 422 &&
-    /immutable|may not be (updated|changed)|may not change fields|updates to .* are forbidden/i.test(thrown.message)
-  )
+  if (!isFailure(thrown) || thrown.status !== 422) return false
+  return thrown.causes.length > 0 ? thrown.causes.every(isFixed) : fixed.test(thrown.message)
+}
+
+/** The words of the API for what is fixed; a cause tells such a field from a wrong value by them alone. */
+const fixed =
+  /immutable|can not be less than|may not (be )?(updated|changed?)\b|updates to .* are forbidden|cannot change roleRef|can not be unset|may not change fields/i
+
+function isFixed({ reason, message = '' }: ApiFailure['causes'][number]): boolean {
+  return /^FieldValue(Invalid|Forbidden)$/.test(reason ?? '') && fixed.test(message)
 }
 
 /** What the API server said of a manifest, as a problem with the manifest's place: APPLY-101 … APPLY-105. */

@@ -30,15 +30,17 @@ interface Deployment {
   readonly synced?: ((service: string) => Promise<void>) | undefined
   /** Whether what holds data goes too when it left the manifests, after a yes. */
   readonly pruneData?: boolean | undefined
+  /** Whether an object that holds data is made anew, after a yes, when it cannot be changed as its manifest says. */
+  readonly recreateData?: boolean | undefined
 }
 
 /**
  * Applies everything in its order and waits until it is ready: by the phases and waves of Helm's and Argo CD's annotations,
  * and in each of them by what services depend on.
- * @throws CLUSTER-107 at the end, when data was to go and nobody said yes
+ * @throws CLUSTER-107 when data was to go and nobody said yes: before anything is applied, or at the end for what left the manifests
  */
 export async function deploy(
-  { plan, source, kube, live, manifests, synced, pruneData = false }: Deployment,
+  { plan, source, kube, live, manifests, synced, pruneData = false, recreateData = false }: Deployment,
   run: EngineRun,
 ): Promise<readonly Outcome[]> {
   const labels = ownLabels(plan.project, plan.env)
@@ -73,8 +75,14 @@ export async function deploy(
     const { object } = manifest
     const isAnew = await hooks.makeWay(manifest, run.signal)
     const seen = isAnew ? nothingObserved : observed
-    const done = await applyManifest(kube, manifest, { labels, observed: seen, forceConflicts }, run.signal)
-    const { object: applied, fields, taken } = done
+    const done = await applyManifest(
+      kube,
+      manifest,
+      { labels, observed: seen, forceConflicts, mayLose: recreateData },
+      run.signal,
+    )
+    const { object: applied, fields, taken, remark } = done
+    if (remark) run.bus.emit({ type: 'action', do: 'none', reason: remark })
     const outcome = isAnew ? 'configured' : done.outcome
     outcomes.push(outcome)
     if (object.kind === 'Service' && object.apiVersion === 'v1') services.push(object)
@@ -98,9 +106,10 @@ export async function deploy(
     'apply',
     async () => {
       // every refusal before the first write
-      const manner = { labels, namespace: plan.namespace, observed, forceConflicts }
-      const unchecked = await checkManifests(kube, marked([...namespaces, ...due]), manner, run.signal)
+      const manner = { labels, namespace: plan.namespace, observed, forceConflicts, mayLose: recreateData }
+      const { unchecked, losses } = await checkManifests(kube, marked([...namespaces, ...due]), manner, run.signal)
       for (const reason of unchecked) run.bus.emit({ type: 'action', do: 'none', reason })
+      if (losses.length > 0) await confirmLosses(losses, run)
       const isNamed = namespaces.some(({ object }) => object.metadata.name === plan.namespace)
       // a namespace that somebody else made is used as it is, and stays
       const isUsed = isNamed || (await isSomebodyElses(kube, refOf(own.object), labels, run.signal))
@@ -177,6 +186,14 @@ function takenText(conflict: Conflict): string {
   return isByHand(conflict)
     ? `${field}, changed by ${manager}, is what the manifest says again`
     : `${field} is taken from ${manager}`
+}
+
+async function confirmLosses(losses: readonly string[], { confirm }: EngineRun): Promise<void> {
+  if (await confirm(`${losses.join('; ')}. Make ${losses.length === 1 ? 'it' : 'them'} anew?`)) return
+  throw new DevkitError('CLUSTER-107', {
+    message: `Nothing was applied, and nobody said yes to this: ${losses.join('; ')}.`,
+    hint: 'Say `devkit up --recreate-data --yes`, or take the change back.',
+  })
 }
 
 /** Whether all workloads that are no hooks were there before: Helm would run other hooks then. */

@@ -57,6 +57,8 @@ export interface Running {
 export interface UpOptions {
   /** What holds data and left the manifests goes too, after a yes. */
   readonly pruneData?: boolean
+  /** What holds data and cannot be changed as its manifest says is made anew, after a yes. */
+  readonly recreateData?: boolean
   /** An image to take in place of a build, e.g. one that runs already; undefined builds. */
   readonly reuse?: (service: ServicePlan, kube: Kube, source: Source) => Promise<Image | undefined>
   /** Told of the environment before its workloads are applied: who follows its containers misses none. */
@@ -156,10 +158,8 @@ export async function up(asked: Plan, run: EngineRun, scope: Scope, options: UpO
   const running = { plan, source, cluster, kube, live, images, urls }
   options.attach?.({ ...running, unchanged: false })
   const manifests = [...wanted, ...forwards.map(({ manifest }) => manifest)]
-  const outcomes = await deploy(
-    { plan, source, kube, live, manifests, synced: options.synced, pruneData: options.pruneData },
-    run,
-  )
+  const { synced, pruneData, recreateData } = options
+  const outcomes = await deploy({ plan, source, kube, live, manifests, synced, pruneData, recreateData }, run)
   const unchanged =
     outcome === 'unchanged' &&
     !restarted &&

@@ -72,6 +72,7 @@ export const problems = {
   'APPLY-104': { summary: 'the API server failed', exit: 1 },
   'APPLY-105': { summary: 'an object cannot be changed as asked', exit: 1 },
   'APPLY-111': { summary: 'what was applied for the environment is not written down in a way that can be read', exit: 1 },
+  'APPLY-112': { summary: 'an object that is deleted does not go', exit: 1 },
   'READY-101': { summary: 'a container ends again and again', exit: 1 },
   'READY-102': { summary: 'a workload is not ready in time', exit: 1 },
   'READY-103': { summary: 'a Job failed', exit: 1 },

@@ -64,7 +64,7 @@ const lamp = (name: string, fields: object, metadata: object = {}): Manifest =>
 /** What `up` does before it waits. */
 async function run(manifests: readonly Manifest[]): Promise<readonly string[]> {
   const observed = await observe(rig.kube, manifests, rig.signal)
-  const unchecked = await checkManifests(rig.kube, manifests, { labels, namespace, observed }, rig.signal)
+  const { unchecked } = await checkManifests(rig.kube, manifests, { labels, namespace, observed }, rig.signal)
   for (const one of manifests) await applyManifest(rig.kube, one, { labels, observed }, rig.signal)
   return unchecked
 }
