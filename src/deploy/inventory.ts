@@ -4,6 +4,7 @@ import { DevkitError, messageOf } from '../lib/errors.ts'
 import { isLabelled, type KubeObject, type Manifest, type ObjectRef, refOf } from '../lib/objects.ts'
 import { isRecord } from '../lib/record.ts'
 import { ownLabels } from './apply.ts'
+import { type RemovalOptions, untilGone } from './remove.ts'
 
 const name = 'devkit-inventory'
 
@@ -41,29 +42,31 @@ interface Left {
   readonly left: readonly ObjectRef[]
   /** Whether what holds data may go, with all of it. Asked once, when everything else is gone. */
   readonly mayGo: (data: readonly ObjectRef[]) => Promise<boolean>
+  /** How long to wait for what was removed to go. */
+  readonly waiting?: Pick<RemovalOptions, 'patienceMs' | 'say'>
 }
 
 /**
  * Removes what left the manifests, newest first. What somebody else has taken over is let go;
  * what holds data and may not go stays, and stays written down.
+ * @throws APPLY-112 when something does not go: all stays written down then
  */
 export async function prune(
   kube: Kube,
   environment: Environment,
-  { manifests, left, mayGo }: Left,
+  { manifests, left, mayGo, waiting = {} }: Left,
   signal: AbortSignal,
 ): Promise<readonly { readonly ref: ObjectRef; readonly outcome: 'pruned' | 'kept' }[]> {
   const labels = ownLabels(environment.project, environment.env)
   const found = await mapLimited(left, 8, async (ref) => ({ ref, object: await kube.get(ref, signal) }))
-  const own = found.flatMap(({ ref, object }) =>
-    object && isLabelled(object, labels) ? [{ ref, uid: object.metadata.uid }] : [],
-  )
+  const own = found.flatMap(({ ref, object }) => (object && isLabelled(object, labels) ? [{ ref, object }] : []))
   const leaving = own.filter(({ ref }) => !isMapped(ref)).toReversed()
-  for (const { ref, uid } of leaving) if (!holdsData(ref)) await kube.remove(ref, signal, { uid })
+  for (const { ref, object } of leaving) if (!holdsData(ref)) await kube.remove(ref, signal, { uid: object.metadata.uid })
   const data = leaving.filter(({ ref }) => holdsData(ref))
   const goes = data.length > 0 && (await mayGo(data.map(({ ref }) => ref)))
-  if (goes) for (const { ref, uid } of data) await kube.remove(ref, signal, { uid })
+  if (goes) for (const { ref, object } of data) await kube.remove(ref, signal, { uid: object.metadata.uid })
   const stays = own.filter(({ ref }) => isMapped(ref) || (holdsData(ref) && !goes)).map(({ ref }) => ref)
+  for (const { ref, object } of leaving) if (!stays.includes(ref)) await untilGone(kube, object, waiting, signal)
   if (stays.length < left.length)
     await write(kube, environment, [...manifests.map(({ object }) => refOf(object)), ...stays], signal)
   return leaving.map(({ ref }) => ({ ref, outcome: stays.includes(ref) ? 'kept' : 'pruned' }))

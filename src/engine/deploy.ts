@@ -6,6 +6,7 @@ import type { Live } from '../deploy/live.ts'
 import { nothingObserved, type Observed, observe } from '../deploy/observed.ts'
 import { untilReady } from '../deploy/readiness.ts'
 import { type Conflict, isByHand, isForbidden } from '../deploy/refusal.ts'
+import { untilGone } from '../deploy/remove.ts'
 import { byKind, type Stage, sequence } from '../deploy/sequence.ts'
 import { unsettled, untilSettled } from '../deploy/settled.ts'
 import type { Outcome } from '../events/event.ts'
@@ -15,7 +16,7 @@ import { DevkitError } from '../lib/errors.ts'
 import { hookOf } from '../lib/hooks.ts'
 import { isLabelled, isWorkload, type KubeObject, type Manifest, nameOf, type ObjectRef, refOf, spotOf } from '../lib/objects.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
-import type { EngineRun } from './environment.ts'
+import { type EngineRun, patienceOf } from './environment.ts'
 import { type Source, targetOf } from './render.ts'
 import { isOwnSecret } from './secrets.ts'
 import { runStep } from './step.ts'
@@ -51,6 +52,7 @@ export async function deploy(
   }
   const namespaces = manifests.filter(({ object }) => object.kind === 'Namespace')
   const rest = manifests.filter(({ object }) => object.kind !== 'Namespace')
+  await untilFree(kube, own.object, run)
   const observed = await observe(kube, [own, ...manifests], run.signal)
   const hooks = await Hooks.open(kube, plan, { manifests: rest, observed }, run.signal)
   const over = hooks.over()
@@ -165,9 +167,15 @@ export async function deploy(
     throw thrown
   })
   // what left the manifests goes when what takes its place is ready
+  const say = (reason: string): void => run.bus.emit({ type: 'action', do: 'none', reason })
   const mayGo = async (data: readonly ObjectRef[]): Promise<boolean> =>
     pruneData && (await run.confirm(`${data.map(spotOf).join(', ')} left the manifests and hold data. Remove?`))
-  const done = await prune(kube, plan, { manifests: rest, left, mayGo }, run.signal)
+  const done = await prune(
+    kube,
+    plan,
+    { manifests: rest, left, mayGo, waiting: { patienceMs: patienceOf(run), say } },
+    run.signal,
+  )
   for (const { ref, outcome } of done) {
     if (outcome === 'pruned') outcomes.push(outcome)
     run.bus.emit({ type: 'object', kind: ref.kind, name: ref.name, namespace: ref.namespace, outcome })
@@ -186,6 +194,16 @@ function takenText(conflict: Conflict): string {
   return isByHand(conflict)
     ? `${field}, changed by ${manager}, is what the manifest says again`
     : `${field} is taken from ${manager}`
+}
+
+/** A namespace that goes takes nothing new: it is made again when it has gone. @throws APPLY-112 when it does not */
+async function untilFree(kube: Kube, { metadata: { name } }: KubeObject, run: EngineRun): Promise<void> {
+  const found = await kube.get({ apiVersion: 'v1', kind: 'Namespace', name }, run.signal).catch((thrown: unknown) => {
+    if (isForbidden(thrown)) return undefined
+    throw thrown
+  })
+  if (found?.metadata.deletionTimestamp === undefined) return
+  await runStep(run, 'namespace', (step) => untilGone(kube, found, { patienceMs: patienceOf(run), say: step.say }, run.signal))
 }
 
 async function confirmLosses(losses: readonly string[], { confirm }: EngineRun): Promise<void> {

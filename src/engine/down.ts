@@ -4,6 +4,7 @@ import { ownLabels } from '../deploy/apply.ts'
 import { forgetHooks } from '../deploy/hooks.ts'
 import { forgetInventory, holdsData, readInventory } from '../deploy/inventory.ts'
 import { isStatusOf } from '../deploy/refusal.ts'
+import { untilGone } from '../deploy/remove.ts'
 import { type PortBook, portBookFile } from '../forward/mapped.ts'
 import type { Kube } from '../kube/kube.ts'
 import { mapLimited } from '../lib/async.ts'
@@ -14,7 +15,16 @@ import type { Step } from '../lib/step.ts'
 import type { Plan } from '../plan/plan.ts'
 import { leaseMap } from '../render/transforms/supervisor.ts'
 import { providerOf } from '../toolbox.ts'
-import { aloneWithCluster, checkHolder, type EngineRun, heldBy, neighbours, openApi, releaseEnvironment } from './environment.ts'
+import {
+  aloneWithCluster,
+  checkHolder,
+  type EngineRun,
+  heldBy,
+  neighbours,
+  openApi,
+  patienceOf,
+  releaseEnvironment,
+} from './environment.ts'
 import { runStep } from './step.ts'
 import { type BoundVolume, boundVolumes } from './volumes.ts'
 
@@ -26,7 +36,7 @@ export interface DownOptions {
 /**
  * Removes what devkit made for the environment; the cluster too, unless another environment lives in it. Nothing there is fine.
  * Where the cluster stays, so does what holds data outside the environment's namespace, unless `pruneData` asks for it.
- * @throws CLUSTER-107 when data would go and nobody says yes: nothing is removed then
+ * @throws CLUSTER-107 when data would go and nobody says yes: nothing is removed then; APPLY-112 when something does not go
  */
 export async function down(plan: Plan, run: EngineRun, options: DownOptions): Promise<void> {
   const { parts, signal } = run
@@ -151,11 +161,16 @@ async function removeEnvironment(
   await using scope = new Scope()
   const kube = scope.use(await openApi(run, cluster.kubeconfig))
   await kube.untilReady(60_000, signal)
+  const namespace = await ownObject(kube, namespaceOf(plan), plan, signal)
+  const removed: KubeObject[] = []
   for (const object of (await ownObjects(kube, plan, () => true, signal)).toReversed()) {
     const ref = refOf(object)
     const isKept = !pruneData && outlasts(ref, plan)
-    if (!isKept) await kube.remove(ref, signal, { uid: object.metadata.uid })
-    else step.say(`${spotOf(ref)} is kept, with all that it holds: \`kubectl delete\` removes it`)
+    if (isKept) step.say(`${spotOf(ref)} is kept, with all that it holds: \`kubectl delete\` removes it`)
+    else {
+      await kube.remove(ref, signal, { uid: object.metadata.uid })
+      removed.push(object)
+    }
     run.bus.emit({
       type: 'object',
       kind: ref.kind,
@@ -164,9 +179,11 @@ async function removeEnvironment(
       outcome: isKept ? 'kept' : 'pruned',
     })
   }
-  const namespace = await ownObject(kube, namespaceOf(plan), plan, signal)
-  if (namespace) await kube.remove(refOf(namespace), signal, { wait: true, uid: namespace.metadata.uid })
-  else {
+  if (namespace) await kube.remove(refOf(namespace), signal, { uid: namespace.metadata.uid })
+  // a namespace goes when all that is in it has gone, and says what has not
+  const awaited = namespace ? [...removed.filter(({ metadata }) => metadata.namespace === undefined), namespace] : removed
+  for (const object of awaited) await untilGone(kube, object, { patienceMs: patienceOf(run), say: step.say }, signal)
+  if (!namespace) {
     await forgetInventory(kube, plan.namespace, signal)
     await forgetHooks(kube, plan.namespace, signal)
     // what a watch that was killed has left

@@ -32,6 +32,11 @@ export interface EngineRun extends Run {
   readonly isUp: () => void
 }
 
+/** How long a run waits for what it has deleted to go, in ms: no longer than it may take itself. */
+export function patienceOf({ timeoutMs }: Pick<EngineRun, 'timeoutMs'>): number {
+  return Math.min(120_000, timeoutMs())
+}
+
 /** What this machine remembers of an environment. */
 export interface Held {
   /** Directory of the config that it was made from. */

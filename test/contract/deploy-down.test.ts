@@ -128,3 +128,45 @@ test('what somebody has made anew under the name that was to go stays', async ()
   await rig.kube.remove(ref, rig.signal, { uid, wait: true })
   expect(await rig.kube.get(ref, rig.signal)).toBeDefined()
 })
+
+const finalizersOf = (name: string, namespace: string, ...finalizers: readonly string[]): string =>
+  rig.kubectl(['patch', `configmap/${name}`, '-n', namespace, '--type=merge', '-p', JSON.stringify({ metadata: { finalizers } })])
+
+test('a namespace that stays in Terminating is named with what holds it, by down and by up; once free, up makes it again', async () => {
+  const name = `${id}-e`
+  const project = projectOn(rig, name)
+  project.write(object('v1', 'ConfigMap', 'held'))
+  expect((await project.run(['up'])).code).toBe(0)
+  finalizersOf('held', name, 'devkit.test/never')
+  const down = await project.run(['down', '--timeout', '12s'])
+  expect(down).toMatchObject({
+    code: 1,
+    problems: [{ code: 'APPLY-112', message: expect.stringContaining('devkit.test/never') }],
+  })
+  expect(down.problems[0]?.message).toContain(`Namespace/${name} is deleted and does not go`)
+  const up = await project.run(['up', '--timeout', '6s'])
+  expect(up).toMatchObject({ code: 1, problems: [{ code: 'APPLY-112', message: expect.stringContaining('devkit.test/never') }] })
+  finalizersOf('held', name)
+  expect(await project.run(['up'])).toMatchObject({ code: 0, problems: [] })
+  rig.kubectl(['delete', 'namespace', name, '--wait=false'])
+}, 90_000)
+
+test('what left the manifests and does not go is named, and goes with a later run', async () => {
+  const name = rig.namespace(`${id}-f`)
+  const project = projectOn(rig, name)
+  project.write(object('v1', 'ConfigMap', 'stays'), object('v1', 'ConfigMap', 'held'))
+  expect((await project.run(['up'])).code).toBe(0)
+  finalizersOf('held', name, 'devkit.test/never')
+  project.write(object('v1', 'ConfigMap', 'stays'))
+  const stuck = await project.run(['up', '--timeout', '5s'])
+  expect(stuck).toMatchObject({ code: 1, problems: [{ code: 'APPLY-112', message: expect.stringContaining('ConfigMap/held') }] })
+  expect(
+    (await rig.kube.get({ apiVersion: 'v1', kind: 'ConfigMap', name: 'devkit-inventory', namespace: name }, rig.signal))?.[
+      'data'
+    ],
+  ).toMatchObject({
+    objects: expect.stringContaining('held'),
+  })
+  finalizersOf('held', name)
+  expect(await project.run(['up'])).toMatchObject({ code: 0, problems: [] })
+}, 60_000)
