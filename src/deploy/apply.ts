@@ -9,7 +9,16 @@ import { changesBetween, changesTo } from './changes.ts'
 import { checkBySchema, servedVersions } from './crd-schema.ts'
 import { nothingObserved, type Observed } from './observed.ts'
 import { isHarmless, makeRoom, recreationFor, remarkOf, unheaded, unwanted } from './recreate.ts'
-import { type Conflict, conflictsOf, isByHand, isForbidden, isImmutable, isStatusOf, refusal } from './refusal.ts'
+import {
+  type Conflict,
+  conflictsOf,
+  isByHand,
+  isForbidden,
+  isImmutable,
+  isSilentWebhook,
+  isStatusOf,
+  refusal,
+} from './refusal.ts'
 import { removeWhole } from './remove.ts'
 import { checkRights } from './rights.ts'
 import { isUnchanged } from './unchanged.ts'
@@ -89,7 +98,7 @@ export async function applyManifest(
  * Asks the server what it thinks of all manifests, without a write. Objects of kinds that the manifests themselves bring or change are checked by
  * the schemas of these kinds; what is fixed in a hook is left to the apply, since that is made anew.
  * Gives what could not be checked, in words, and what would be lost of the objects that have to be made anew.
- * @throws as `applyManifest`, everything that is refused at once
+ * @throws as `applyManifest`, everything that is refused at once; a webhook that does not answer, at once
  */
 export async function checkManifests(
   kube: Kube,
@@ -124,6 +133,8 @@ export async function checkManifests(
       return undefined
     } catch (thrown) {
       signal.throwIfAborted()
+      // each of the others would wait for it as long
+      if (isSilentWebhook(thrown)) throw await refusal(kube, thrown, manifest, signal)
       if (isImmutable(thrown) && (hookOf(manifest.object) || placed !== wanted)) return undefined
       const live = observed.get(manifest.object) ?? (await kube.get(refOf(manifest.object), signal))
       const recreation = live && recreationFor(live, wanted, thrown)

@@ -3,6 +3,7 @@ import { DevkitError, messageOf } from '../lib/errors.ts'
 import { nearest } from '../lib/nearest.ts'
 import { type KubeObject, type Manifest, nameOf, placeOf } from '../lib/objects.ts'
 import { problemOfRights } from './lacking.ts'
+import { configurationOf, webhookOf } from './webhook.ts'
 
 /** A field that somebody else owns with another value. */
 export interface Conflict {
@@ -39,6 +40,11 @@ export function isStatusOf(thrown: unknown, ...statuses: readonly number[]): boo
   return isFailure(thrown) && statuses.includes(thrown.status)
 }
 
+/** Whether the webhook that has to agree was not reached. */
+export function isSilentWebhook(thrown: unknown): boolean {
+  return isFailure(thrown) && webhookOf(thrown)?.how === 'silent'
+}
+
 /** The fields that are fixed for the object's lifetime and were to be changed, when nothing else was refused. */
 export function fixedFieldsOf(thrown: unknown): readonly string[] {
   return isFailure(thrown) && isImmutable(thrown) ? [...new Set(thrown.causes.map(({ field = '' }) => field))] : []
@@ -58,7 +64,7 @@ function isFixed({ reason, message = '' }: ApiFailure['causes'][number]): boolea
   return /^FieldValue(Invalid|Forbidden)$/.test(reason ?? '') && fixed.test(message)
 }
 
-/** What the API server said of a manifest, as a problem with the manifest's place: APPLY-101 … APPLY-105. */
+/** What the API server said of a manifest, as a problem with the manifest's place: APPLY-101 … APPLY-106. */
 export async function refusal(kube: Kube, thrown: unknown, manifest: Manifest, signal: AbortSignal): Promise<unknown> {
   if (thrown instanceof DevkitError) return thrown
   const { object, origin } = manifest
@@ -75,6 +81,7 @@ export async function refusal(kube: Kube, thrown: unknown, manifest: Manifest, s
     })
   const text = { object: name, cause: thrown }
   if (thrown.reason === 'UnknownKind') return unknownKind(kube, manifest, thrown, signal)
+  if (isSilentWebhook(thrown)) return silentWebhook(kube, manifest, thrown, signal)
   const conflicts = conflictsOf(thrown)
   if (conflicts.length > 0) {
     const owned = conflicts.filter((conflict) => !isByHand(conflict))
@@ -110,8 +117,9 @@ function isFailure(thrown: unknown): thrown is ApiFailure {
   return thrown instanceof Error && thrown.name === 'ApiFailure'
 }
 
-// unknown fields come as 500 from server-side apply
+// unknown fields come as 500 from server-side apply; a webhook that denies says what it likes
 function isRefusedContent({ status, message }: ApiFailure): boolean {
+  if (webhookOf({ message })?.how === 'denied') return true
   return status === 400 || status === 422 || status === 403 || /failed to create typed patch object/.test(message)
 }
 
@@ -205,6 +213,26 @@ function indexIn(list: unknown, text: string): string | number {
     0,
     items.findIndex((item) => wanted.every(([key, value]) => item?.[key] === undefined || String(item[key]) === value)),
   )
+}
+
+async function silentWebhook(
+  kube: Kube,
+  { object, origin }: Manifest,
+  failure: ApiFailure,
+  signal: AbortSignal,
+): Promise<DevkitError> {
+  const webhook = webhookOf(failure)?.name ?? ''
+  const configuration = await configurationOf(kube, webhook, signal)
+  const why = failure.message.split(/failed calling webhook "[^"]+": /)[1] ?? failure.message
+  const of = configuration ? ` of ${configuration.object}` : ''
+  const where = configuration?.service ? `Look at the pods of Service ${configuration.service}` : 'Start what it leads to'
+  const away = configuration && `, or remove it: \`kubectl delete ${configuration.object.toLowerCase()}\``
+  return new DevkitError('APPLY-106', {
+    message: `${placeOf(origin)}: ${nameOf(object)}: the webhook ${webhook}${of}, which has to agree, does not answer: ${ended(why)}`,
+    hint: `${where}${away ?? ''}.`,
+    object: nameOf(object),
+    cause: failure,
+  })
 }
 
 async function unknownKind(

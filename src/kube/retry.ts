@@ -76,9 +76,11 @@ function isPassing(thrown: unknown): boolean {
   return [429, 500, 502, 503, 504].includes(thrown.status) && !isOfContent(thrown)
 }
 
-// server-side apply says so of unknown fields with a 500
+// server-side apply says so of unknown fields with a 500, and of a webhook that is down, which was waited for already
 function isOfContent({ message }: ApiFailure): boolean {
-  return /failed to create typed patch object|field not declared in schema/.test(message)
+  return /failed to create typed patch object|field not declared in schema|(failed calling|admission|conversion) webhook/.test(
+    message,
+  )
 }
 
 /** Whether the server has certainly done nothing. */

@@ -71,6 +71,7 @@ export const problems = {
   'APPLY-103': { summary: 'the cluster does not know a kind', exit: 2 },
   'APPLY-104': { summary: 'the API server failed', exit: 1 },
   'APPLY-105': { summary: 'an object cannot be changed as asked', exit: 1 },
+  'APPLY-106': { summary: 'an admission webhook does not answer', exit: 1 },
   'APPLY-111': { summary: 'what was applied for the environment is not written down in a way that can be read', exit: 1 },
   'APPLY-112': { summary: 'an object that is deleted does not go', exit: 1 },
   'READY-101': { summary: 'a container ends again and again', exit: 1 },

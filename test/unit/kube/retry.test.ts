@@ -27,6 +27,8 @@ test.each([
   ['no bytes for too long', lost('UND_ERR_HEADERS_TIMEOUT'), true, false],
   ['a refusal', new ApiFailure(422, 'Invalid', ''), false, false],
   ['unknown fields', new ApiFailure(500, '', 'failed to create typed patch object (…): .spec.x'), false, false],
+  ['a webhook that is down', new ApiFailure(500, '', 'Internal error occurred: failed calling webhook "a.b.c": …'), false, false],
+  ['a webhook that denies', new ApiFailure(429, '', 'admission webhook "a.b.c" denied the request: no'), false, false],
   ['a bug', new TypeError('x is not a function'), false, false],
 ])('%s: again when repeatable, and when not', (_, thrown, repeatable, other) => {
   expect([isWorthAnotherTry(thrown, true), isWorthAnotherTry(thrown, false)]).toEqual([repeatable, other])
