@@ -114,6 +114,9 @@ export async function running(
       },
     }
     urls = await work(plan, run, scope, { files: () => files, load: reload })
+    // work that only waits ends with its scope; by itself that does not say why
+    const ended = io.signal.aborted ? io.signal.reason : scope.signal.reason
+    if (ended !== undefined && !(ended instanceof Interrupted)) throw ended
   } catch (thrown) {
     tell(thrown)
   } finally {

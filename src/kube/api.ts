@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici'
 import type { KubeObject } from '../lib/objects.ts'
 import { ApiFailure, type KindRef } from './kube.ts'
 import { AnswerCut, type Presence, retried } from './retry.ts'
+import { denialOf, type Said } from './rights.ts'
 
 export const applyType = 'application/apply-patch+yaml'
 
@@ -9,8 +10,6 @@ export const applyType = 'application/apply-patch+yaml'
 const silentReadMs = 15_000
 /** The server ends a write, its webhooks included, after 34 s: silent for longer than this the connection is dead, in ms. */
 const silentWriteMs = 40_000
-
-import { denialOf, type Said } from './rights.ts'
 
 /** One request to the API server. */
 export interface ApiRequest {

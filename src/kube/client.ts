@@ -140,9 +140,11 @@ async function connection(kubeconfig: string, context: string | undefined) {
     // watches and followed logs are silent for as long as nothing happens
     const dispatcher = new Agent({
       connect: certificates,
+      // over HTTP/2 undici throws the loss of a connection where nobody can catch it, and a stopped API server would end a watch
+      allowH2: false,
       bodyTimeout: 0,
       headersTimeout: 60_000,
-      connections: 64,
+      connections: 256,
       keepAliveTimeout: 60_000,
     })
     return { dispatcher, server: cluster.server.replace(/\/$/, ''), headers: options.headers ?? {}, certificates }

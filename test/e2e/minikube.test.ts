@@ -85,3 +85,16 @@ test('watch: a save is in the running container, and in the one that takes its p
   expect(await run.exited).toBe(0)
   expect(run.events.filter(({ type }) => type === 'problem')).toEqual([])
 })
+
+test('the node that is stopped and started again gets what was saved meanwhile', async () => {
+  await using run = rig.start(['watch'])
+  await run.next('action', ({ reason }) => String(reason).startsWith('watching'))
+  minikube('stop', '--keep-context-active')
+  rig.write('app/src/page.txt', 'saved while it was away\n')
+  await run.next('problem', ({ code }) => code === 'SYNC-101')
+  minikube('start', '--force', '--interactive=false')
+  await run.next('synced', ({ files }) => files === 1)
+  expect(kubectl('exec', 'deploy/web', '--', 'cat', '/app/src/page.txt')).toBe('saved while it was away\n')
+  run.kill('SIGINT')
+  expect(await run.exited).toBe(0)
+})
