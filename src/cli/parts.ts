@@ -54,6 +54,7 @@ export async function openParts(io: Io, command: string): Promise<Parts> {
       what: `devkit ${command} in ${io.cwd}`,
       pid: io.pid,
       since: new Date().toISOString(),
+      endsByItself: command !== 'watch',
     }),
     stateDirectory: machine.stateDirectory,
     nodeImage: machine.nodeImage,

@@ -93,7 +93,7 @@ export async function running(
       if (problem) throw problem
       return next
     }
-    await occupyEnvironment(plan, parts, scope)
+    await occupyEnvironment(plan, { parts, bus }, scope)
     scope.use(await parts.host.files.remember(join(plan.directory, '.devkit', 'hashes.json')))
     const run: EngineRun = {
       bus,

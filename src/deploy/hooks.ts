@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { Kube } from '../kube/kube.ts'
-import { DevkitError } from '../lib/errors.ts'
 import { deletePoliciesOf, hookOf, phasesOf } from '../lib/hooks.ts'
 import { isWorkload, type KubeObject, type Manifest, nameOf, type ObjectRef, refOf } from '../lib/objects.ts'
 import { groupOf } from '../lib/select.ts'
@@ -9,6 +8,7 @@ import { asApplied, ownLabels } from './apply.ts'
 import { holdsData } from './inventory.ts'
 import type { Observed } from './observed.ts'
 import { isImmutable } from './refusal.ts'
+import { type RemovalOptions, removeWhole } from './remove.ts'
 import { rollout } from './rollout.ts'
 import { isUnchanged } from './unchanged.ts'
 
@@ -37,7 +37,8 @@ export class Hooks {
   readonly #environment: Environment
   readonly #observed: Observed
   readonly #manifests: readonly Manifest[]
-  readonly #patienceMs: number
+  /** With the pods, and awaited. */
+  readonly #whole: RemovalOptions
   #memory: Memory
   #writing: Promise<unknown> = Promise.resolve()
   /** Key of an object → how often it was begun in this rollout: one of several phases runs in each of them. */
@@ -52,7 +53,7 @@ export class Hooks {
     this.#observed = known.observed
     this.#manifests = known.manifests
     this.#memory = memory
-    this.#patienceMs = known.patienceMs ?? 60_000
+    this.#whole = { propagation: 'Foreground', patienceMs: known.patienceMs }
   }
 
   /** Reads what is remembered, where anything may be. */
@@ -95,7 +96,7 @@ export class Hooks {
     if (!hookOf(object) || isKept(object)) return false
     const live = round === 1 && !this.#hasFailed ? this.#observed.get(object) : await this.#kube.get(refOf(object), signal)
     if (!live || !(await this.#isDue(object, { live, round }, signal))) return false
-    await this.#remove(refOf(live), signal)
+    await removeWhole(this.#kube, live, this.#whole, signal)
     return true
   }
 
@@ -130,26 +131,13 @@ export class Hooks {
     const due = this.#ended.filter(isDue).toReversed()
     this.#ended = this.#ended.filter((one) => !isDue(one))
     const refs = due.map(({ manifest }) => refOf(manifest.object))
-    await Promise.all(refs.map((ref) => this.#remove(ref, signal)))
+    await Promise.all(
+      refs.map(async (ref) => {
+        const live = await this.#kube.get(ref, signal)
+        if (live) await removeWhole(this.#kube, live, this.#whole, signal)
+      }),
+    )
     return refs
-  }
-
-  /** Removes with what belongs to it, and waits until it is gone. @throws APPLY-104 when something holds it */
-  async #remove(ref: ObjectRef, signal: AbortSignal): Promise<void> {
-    const patience = AbortSignal.timeout(this.#patienceMs)
-    try {
-      await this.#kube.remove(ref, AbortSignal.any([signal, patience]), { wait: true, propagation: 'Foreground' })
-    } catch (thrown) {
-      signal.throwIfAborted()
-      if (!patience.aborted) throw thrown
-      const held = await this.#kube.get(ref, signal)
-      const finalizers = (held?.metadata['finalizers'] ?? []) as readonly string[]
-      throw new DevkitError('APPLY-104', {
-        message: `${nameOf(ref)} was to be removed and is not gone after ${this.#patienceMs / 1000} s; its finalizers are: ${finalizers.join(', ') || 'none'}.`,
-        hint: 'Look whether what takes these finalizers away runs; then run this again.',
-        object: nameOf(ref),
-      })
-    }
   }
 
   #asApplied(object: KubeObject): KubeObject {
@@ -195,7 +183,7 @@ export class Hooks {
 interface Known {
   readonly manifests: readonly Manifest[]
   readonly observed: Observed
-  /** How long what is removed may take to be gone, in ms. Default: twice what pods have to end. */
+  /** How long what is removed may take to be gone, in ms. Default: two minutes. */
   readonly patienceMs?: number
 }
 

@@ -99,26 +99,49 @@ export async function neighbours(plan: Plan, parts: Parts): Promise<readonly str
   return entries.map((entry) => entry.replace(/\.json$/, '')).filter((env) => env !== plan.env)
 }
 
-/** Makes this run the only one that changes the environment, until `scope` closes. @throws CLUSTER-108 */
-export async function occupyEnvironment(plan: Plan, { host }: Parts, scope: Scope): Promise<void> {
-  const taken = await host.lock(`environment ${plan.project}/${plan.env}`)
-  if (!('what' in taken)) return void scope.use(taken)
-  throw new DevkitError('CLUSTER-108', {
-    message: `${holderName(taken)} works on the environment ${plan.project}/${plan.env}.`,
-    hint: 'Wait for it to end, or end it (Ctrl-C where it runs).',
+/**
+ * Makes this run the only one that changes the environment, until `scope` closes. Waits for a run that ends by itself, and says so.
+ * @throws CLUSTER-108 when a `watch` works on it
+ */
+export async function occupyEnvironment(
+  plan: Plan,
+  { parts: { host }, bus }: Pick<EngineRun, 'parts' | 'bus'>,
+  scope: Scope,
+): Promise<void> {
+  const environment = `environment ${plan.project}/${plan.env}`
+  const taken = await untilTaken(host, environment, scope.signal, (holder) => {
+    if (holder.endsByItself) {
+      bus.emit({ type: 'action', do: 'none', reason: `waits for ${holderName(holder)}, which works on the ${environment}` })
+      return
+    }
+    throw new DevkitError('CLUSTER-108', {
+      message: `${holderName(holder)} works on the ${environment}.`,
+      hint: 'Wait for it to end, or end it (Ctrl-C where it runs).',
+    })
   })
+  scope.use(taken)
 }
 
 /** Runs work that concerns the whole cluster. Runs on its other environments wait for each other here. */
 export async function aloneWithCluster<T>(plan: Plan, { host }: Parts, step: Step, work: () => Promise<T>): Promise<T> {
-  for (let waits = false; ; waits = true) {
-    const taken = await host.lock(`cluster ${plan.cluster.name}`)
-    if (!('what' in taken)) {
-      await using _ = taken
-      return await work()
-    }
-    if (!waits) step.say(`waits for ${holderName(taken)}, which works on the cluster`)
-    await delay(200, step.signal)
+  await using _ = await untilTaken(host, `cluster ${plan.cluster.name}`, step.signal, (holder) =>
+    step.say(`waits for ${holderName(holder)}, which works on the cluster`),
+  )
+  return await work()
+}
+
+/** Takes a lock as soon as it can be had. `held` hears of each who has it before; what it throws ends the wait. */
+async function untilTaken(
+  { lock }: Pick<Host, 'lock'>,
+  name: string,
+  signal: AbortSignal,
+  held: (holder: LockHolder) => void,
+): Promise<AsyncDisposable> {
+  for (let last: LockHolder | undefined; ; await delay(200, signal)) {
+    const taken = await lock(name)
+    if (!('what' in taken)) return taken
+    if (taken.pid !== last?.pid || taken.what !== last?.what) held(taken)
+    last = taken
   }
 }
 

@@ -29,6 +29,8 @@ export interface LockHolder {
   readonly pid: number | undefined
   /** ISO 8601. */
   readonly since: string | undefined
+  /** Whether it is worth waiting for: a `watch` goes on until somebody ends it. */
+  readonly endsByItself: boolean
 }
 
 /** Reading and writing the working tree and devkit's own state. */

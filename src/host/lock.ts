@@ -122,7 +122,7 @@ async function claimants(place: string, short: string, own: string): Promise<rea
 function answerOf(path: string): Promise<Omit<Claimant, 'name'> | undefined> {
   return new Promise((resolve) => {
     let said = ''
-    const silent = { holds: true, who: { what: 'another run of devkit', pid: undefined, since: undefined } }
+    const silent = { holds: true, who: { what: 'another run of devkit', pid: undefined, since: undefined, endsByItself: false } }
     const socket = connect(path)
     const timer = setTimeout(() => {
       resolve(silent)

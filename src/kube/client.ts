@@ -74,7 +74,7 @@ export async function openKube(
         const query = { fieldManager }
         return api.json<KubeObject>({ method: 'PATCH', path, query, body: operations, contentType: patchType, signal })
       }),
-    remove: async (ref, signal, { wait = false, uid, propagation = 'Background' } = {}) => {
+    remove: async (ref, signal, { uid, propagation = 'Background' } = {}) => {
       const body = { apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy: propagation, preconditions: uid && { uid } }
       try {
         await ask(signal, async () => api.json({ method: 'DELETE', path: await objectPath(ref, signal), body, signal }))
@@ -82,11 +82,6 @@ export async function openKube(
         // 409: made anew meanwhile, or a namespace that is going already
         if (!isStatus(thrown, 404) && !isStatus(thrown, 409)) throw thrown
       }
-      const isThere = async (): Promise<boolean> => {
-        const found = await get(ref, signal)
-        return found !== undefined && (uid === undefined || found.metadata.uid === uid)
-      }
-      while (wait && (await isThere())) await delay(100, signal)
     },
     watch: (kind, signal) => watchObjects({ api, path: () => pathOf(kind, signal), kind }, signal),
     logs: (of, signal) => logLines(api, of, signal),

@@ -54,7 +54,6 @@ export interface ApplyOptions {
 }
 
 export interface RemoveOptions {
-  readonly wait?: boolean
   /** Of the object that is meant: one of the same name that somebody has made anew stays. */
   readonly uid?: string | undefined
   /** What becomes of what belongs to the object. Default: it goes too, afterwards. */

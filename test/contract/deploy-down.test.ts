@@ -125,7 +125,7 @@ test('what somebody has made anew under the name that was to go stays', async ()
   const uid = (await rig.kube.get(ref, rig.signal))?.metadata.uid
   rig.kubectl(['delete', 'configmap', 'anew', '-n', there])
   rig.kubectl(['create', 'configmap', 'anew', '-n', there])
-  await rig.kube.remove(ref, rig.signal, { uid, wait: true })
+  await rig.kube.remove(ref, rig.signal, { uid })
   expect(await rig.kube.get(ref, rig.signal)).toBeDefined()
 })
 

@@ -286,8 +286,8 @@ test('a hook that something holds is named with what holds it, not waited for wi
   await hooks.succeeded(held, rig.signal)
   try {
     await expect(hooks.sweep(['Helm'], rig.signal)).rejects.toMatchObject({
-      code: 'APPLY-104',
-      message: expect.stringContaining('ConfigMap/held was to be removed and is not gone after 0.5 s'),
+      code: 'APPLY-112',
+      message: expect.stringContaining('the finalizer order.devkit.test/held is not done'),
       object: 'ConfigMap/held',
     })
   } finally {

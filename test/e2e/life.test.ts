@@ -196,6 +196,18 @@ test('a second run is told who works on the environment; the lock dies with its 
   expect((await rig.end(['up'])).code).toBe(0)
 })
 
+test('of two runs at once one waits for the other, and says so', async () => {
+  await using first = rig.start(['up'])
+  await first.next('run.started', () => true)
+  await first.next('step.started', () => true)
+  const second = await rig.end(['up'])
+  expect(second.events.filter(({ reason }) => String(reason).startsWith('waits for'))).toMatchObject([
+    { type: 'action', reason: expect.stringContaining(`devkit up in ${rig.directory} (pid ${first.pid}`) },
+  ])
+  expect(second.code).toBe(0)
+  expect(await first.exited).toBe(0)
+})
+
 test('another directory with the same identity is told where the environment is held', async () => {
   const other = join(rig.scratch, 'other')
   cpSync(rig.directory, other, { recursive: true })

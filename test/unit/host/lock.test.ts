@@ -9,7 +9,7 @@ import { locksIn } from '../../../src/host/lock.ts'
 const scratch = mkdtempSync(join(tmpdir(), 'devkit-lock-'))
 const directory = join(scratch, 'state', 'locks')
 const source = join(import.meta.dirname, '../../../src/host/lock.ts')
-const self = (pid: number) => ({ what: `devkit number ${pid}`, pid, since: '2026-01-01T00:00:00.000Z' })
+const self = (pid: number) => ({ what: `devkit number ${pid}`, pid, since: '2026-01-01T00:00:00.000Z', endsByItself: true })
 const take = (pid: number, name = 'a') => locksIn(directory, self(pid))(name)
 
 afterEach(() => rmSync(scratch, { recursive: true, force: true }))
