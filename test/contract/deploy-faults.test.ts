@@ -1,7 +1,9 @@
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { readInventory } from '../../src/deploy/inventory.ts'
 import type { KubeObject } from '../../src/lib/objects.ts'
+import { devkit } from '../e2e/tools/devkit.ts'
 import { baseImage } from '../lab/recipe.ts'
 import { type ApiProxy, openApiProxy } from './api-proxy.ts'
 import { type ApiRig, openApiRig } from './api-rig.ts'
@@ -9,6 +11,7 @@ import { type Project, projectOn } from './program.ts'
 
 // `up` while the way to the API server goes wrong: it ends well, and what is in the cluster is exactly what the manifests say.
 
+const program = join(import.meta.dirname, '../../src/cli/bin.ts')
 let rig: ApiRig
 let proxy: ApiProxy
 let project: Project
@@ -135,6 +138,36 @@ test('the API server is away for six seconds while objects are applied: told, an
   expect(told).toEqual([expect.stringMatching(/^the API server does not answer .*ECONNREFUSED/), 'the API server answers again'])
   await expectExactly(objects)
 })
+
+test.each(['SIGINT', 'SIGKILL'] as const)(
+  '%s between two objects: what was applied is told, and the next run completes and prunes',
+  async (signal) => {
+    const objects = maps(60, 'one')
+    project.write(...objects)
+    const inTheMiddle = proxy.comes(applies, 20)
+    await using run = devkit(program, ['up'], project.place)
+    await inTheMiddle
+    proxy.pause()
+    run.kill(signal)
+    const code = await run.exited
+    proxy.resume()
+    const told = run.events.filter(({ type, kind }) => type === 'object' && kind === 'ConfigMap').map(({ name }) => String(name))
+    expect(told.length).toBeGreaterThan(0)
+    expect(told.length).toBeLessThan(60)
+    const there = rig.kubectl(['get', 'configmaps', '-n', namespace, '-o', 'jsonpath={.items[*].metadata.name}']).split(' ')
+    expect(there).toEqual(expect.arrayContaining(told))
+    if (signal === 'SIGINT')
+      expect({ code, last: run.events.at(-1) }).toMatchObject({ code: 130, last: { type: 'run.finished', ok: false } })
+    // one that was applied goes, one that was not is never missed, the others come
+    const [applied = ''] = told
+    const rest = objects.filter(({ metadata: { name } }) => name !== applied && name !== 'map-59')
+    project.write(...rest)
+    const next = await project.run(['up'])
+    expect(next).toMatchObject({ code: 0, problems: [] })
+    expect(next.objects).toContain(`pruned ConfigMap/${applied}`)
+    await expectExactly(rest)
+  },
+)
 
 test('watches expire during a rollout: it is listed anew, and ready all the same', async () => {
   const container = { name: 'main', image: baseImage, imagePullPolicy: 'Never', command: ['sleep', 'infinity'] }

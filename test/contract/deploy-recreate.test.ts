@@ -171,13 +171,17 @@ test('what holds data is made anew only when that is asked for; what uses a clai
 
 test('the program says what would be lost, asks, and does it with a yes', async () => {
   const project = projectOn(rig, rig.namespace(`${id}-asked`))
-  const write = (volume: string): void => {
-    const { metadata: _, ...claim } = claimOf(volume).object
-    project.write({ ...claim, metadata: { name: 'asked' } } as KubeObject)
-  }
-  write('nowhere')
+  // of the default class, which waits for a pod: nobody waits for the claim
+  const write = (mode: string): void =>
+    project.write({
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: { name: 'asked' },
+      spec: { accessModes: [mode], resources: { requests: { storage: '1Mi' } } },
+    })
+  write('ReadWriteOnce')
   expect(await project.run(['up'])).toMatchObject({ code: 0, problems: [] })
-  write('elsewhere')
+  write('ReadOnlyMany')
   expect((await project.run(['up'])).problems).toMatchObject([{ code: 'APPLY-105' }])
   const asked = await project.run(['up', '--recreate-data'])
   expect(asked).toMatchObject({ code: 1, objects: [], problems: [{ code: 'CLUSTER-107' }] })

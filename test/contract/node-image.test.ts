@@ -175,7 +175,9 @@ describe('a cluster of the image', () => {
   test('a NodePort answers on 127.0.0.1 of the host', async () => expect(await page()).toBe('here'))
 
   test('names inside and outside the cluster are resolved', async () => {
-    const resolve = (name: string): Promise<string> => kubectl(['exec', 'app', '--', 'getent', 'ahostsv4', name])
+    // the DNS server may be ready before the node leads to it
+    const resolve = (name: string): Promise<string> =>
+      eventually(() => kubectl(['exec', 'app', '--', 'getent', 'ahostsv4', name]))
     expect(await resolve('app.default.svc.cluster.local')).toContain((await serviceAddress()).trim())
     expect(await resolve('kubernetes.default')).toMatch(/^10\./)
     // what the engine's own DNS knows stands for the world: this machine may have no other

@@ -7,8 +7,8 @@ import type { ApiRig } from './api-rig.ts'
 /** A project whose environment is in the shared cluster, and the program run on it. */
 export interface Project {
   readonly directory: string
-  /** What the program gets beside its words. */
-  readonly env: Readonly<Record<string, string>>
+  /** Where a program of its own runs. */
+  readonly place: { readonly cwd: string; readonly env: NodeJS.ProcessEnv }
   /** Writes the manifests, in place of those before. */
   write(...objects: readonly KubeObject[]): void
   /** Runs `devkit … --json` in this process. */
@@ -36,7 +36,7 @@ export function projectOn(rig: ApiRig, project: string): Project {
   const env = { HOME: directory, KUBECONFIG: join(rig.scratch, 'kubeconfig'), DEVKIT_MACHINE: settings }
   return {
     directory,
-    env,
+    place: { cwd: directory, env: { PATH: process.env['PATH'], ...env } },
     write: (...objects) =>
       writeFileSync(join(directory, 'k8s/all.yaml'), objects.map((object) => JSON.stringify(object)).join('\n---\n')),
     async run(argv, signal) {
