@@ -85,8 +85,9 @@ test('up --prune-data removes what left the manifests and holds data after a yes
   const there = rig.namespace(`${id}-d`)
   const project = projectOn(rig, there)
   const stays = object('v1', 'ConfigMap', 'stays')
+  // of the default class, which waits for a pod: nobody waits for the claim
   const unbound = object('v1', 'PersistentVolumeClaim', 'data', {
-    spec: { accessModes: ['ReadWriteOnce'], storageClassName: '', resources: { requests: { storage: '1Mi' } } },
+    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } },
   })
   project.write(stays, unbound)
   expect(await project.run(['up'])).toMatchObject({ code: 0, problems: [] })

@@ -92,6 +92,17 @@ test('429 with Retry-After, 500 and 503: asked again, each object is applied onc
   expect(accepted()).toEqual(once(objects))
 })
 
+test('an answer that no other try changes: told with the server’s words (APPLY-104), nothing is written', async () => {
+  project.write(...maps(2, 'one'))
+  proxy.fault(/PATCH .*\/map-01\?.*dryRun/, { status: 413, times: 1 })
+  const { code, problems } = await project.run(['up'])
+  expect({ code, problems }).toMatchObject({
+    code: 1,
+    problems: [{ code: 'APPLY-104', message: 'k8s/all.yaml:3: ConfigMap/map-01: the API server says 413: a fault with 413.' }],
+  })
+  expect(rig.kubectl(['get', 'namespace', namespace, '--ignore-not-found'])).toBe('')
+})
+
 test('answers are lost: what was applied is created, what was deleted is pruned', async () => {
   const objects = maps(20, 'one')
   project.write(...objects)

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { KubeObject } from '../../src/lib/objects.ts'
 import { type ApiRig, openApiRig } from './api-rig.ts'
 import { type Project, projectOn } from './program.ts'
@@ -42,6 +42,8 @@ beforeAll(async () => {
   }
   rig.kubectl(['apply', '-f', '-'], JSON.stringify(crd))
   rig.kubectl(['wait', '--for=condition=Established', `crd/lamps.${group}`, '--timeout=30s'])
+  // moments later its schema is published, which the names of fields come from
+  await vi.waitFor(() => rig.kubectl(['explain', 'lamp.spec.colour', `--api-version=${group}/v1`]), 30_000)
 })
 afterAll(async () => {
   rig.kubectl(['delete', '--ignore-not-found', '--wait=false', `namespace/${id}`, `crd/lamps.${group}`])

@@ -172,16 +172,16 @@ test('what holds data is made anew only when that is asked for; what uses a clai
 test('the program says what would be lost, asks, and does it with a yes', async () => {
   const project = projectOn(rig, rig.namespace(`${id}-asked`))
   // of the default class, which waits for a pod: nobody waits for the claim
-  const write = (mode: string): void =>
+  const write = (volumeMode: string): void =>
     project.write({
       apiVersion: 'v1',
       kind: 'PersistentVolumeClaim',
       metadata: { name: 'asked' },
-      spec: { accessModes: [mode], resources: { requests: { storage: '1Mi' } } },
+      spec: { accessModes: ['ReadWriteOnce'], volumeMode, resources: { requests: { storage: '1Mi' } } },
     })
-  write('ReadWriteOnce')
+  write('Filesystem')
   expect(await project.run(['up'])).toMatchObject({ code: 0, problems: [] })
-  write('ReadOnlyMany')
+  write('Block')
   expect((await project.run(['up'])).problems).toMatchObject([{ code: 'APPLY-105' }])
   const asked = await project.run(['up', '--recreate-data'])
   expect(asked).toMatchObject({ code: 1, objects: [], problems: [{ code: 'CLUSTER-107' }] })

@@ -913,8 +913,8 @@ describe('on a cluster', () => {
       {
         code: 'APPLY-105',
         exit: 1,
-        says: /k8s\/data\.yaml:1: PersistentVolumeClaim\/data: .*immutable/,
-        hint: /kubectl delete persistentvolumeclaim data -n t-problems/,
+        says: /k8s\/data\.yaml:1: PersistentVolumeClaim\/data has to be made anew, .*all that is in its volume goes/,
+        hint: /--recreate-data/,
       },
     )
     expect(live()).toEqual(before)
@@ -939,7 +939,7 @@ describe('on a cluster', () => {
     expect(rig.kubectl('get', 'persistentvolumeclaim', 'data', '-o', 'name')).toBe('persistentvolumeclaim/data\n')
   })
 
-  test('a webhook that is not there: APPLY-104 with the server’s words', async () => {
+  test('a webhook that is not there: APPLY-106 with its name and its configuration', async () => {
     const hook = {
       apiVersion: 'admissionregistration.k8s.io/v1',
       kind: 'ValidatingWebhookConfiguration',
@@ -965,9 +965,9 @@ describe('on a cluster', () => {
         ['up'],
         { cwd: changed({ 'k8s/outside.yaml': another }) },
         {
-          code: 'APPLY-104',
+          code: 'APPLY-106',
           exit: 1,
-          says: /Service\/.*failed calling webhook "no\.t-problems\.example\.com"/,
+          says: /Service\/outside: .*no\.t-problems\.example\.com.*ValidatingWebhookConfiguration\/t-problems/s,
         },
       )
     } finally {
