@@ -70,7 +70,7 @@ export async function deploy(
   }
   const services: KubeObject[] = []
   /** What was applied of a stage besides its workloads, until that is awaited. */
-  const others: KubeObject[] = []
+  const others: Other[] = []
   const tell = ({ kind, name, namespace }: ObjectRef, outcome: Outcome, changed: object = {}): void =>
     run.bus.emit({ type: 'object', kind, name, namespace, outcome, ...changed })
   const apply = async (manifest: Manifest): Promise<KubeObject> => {
@@ -92,7 +92,6 @@ export async function deploy(
     for (const conflict of taken)
       run.bus.emit({ type: 'action', do: 'none', reason: `${nameOf(object)}: ${takenText(conflict)}` })
     tell(refOf(object), outcome, fields.length > 0 ? { count: fields.length, fields: fields.slice(0, 20) } : {})
-    if (!isWorkload(object)) await hooks.succeeded(manifest, run.signal)
     return applied
   }
   const sweep = async (tools: Parameters<Hooks['sweep']>[0]): Promise<void> => {
@@ -100,7 +99,7 @@ export async function deploy(
   }
   const applyRest = async (stage: Stage): Promise<void> => {
     for (const group of byKind(stage.filter(({ object }) => !isWorkload(object))))
-      others.push(...(await mapLimited(group, 8, apply)))
+      others.push(...(await mapLimited(group, 8, async (manifest) => ({ manifest, applied: await apply(manifest) }))))
   }
   const opening = stages.before[0] ?? stages.sync[0]
   const left = await runStep(
@@ -238,7 +237,7 @@ async function isSomebodyElses(
 interface WorkloadDeployment extends Omit<Deployment, 'manifests'> {
   readonly workloads: readonly Manifest[]
   /** What was applied besides them, to be ready with them. */
-  readonly others: readonly KubeObject[]
+  readonly others: readonly Other[]
   /** Services that were applied. */
   readonly services: readonly KubeObject[]
   /** Services of this stage and those before → resolves when it is ready. */
@@ -246,6 +245,12 @@ interface WorkloadDeployment extends Omit<Deployment, 'manifests'> {
   readonly apply: (manifest: Manifest) => Promise<KubeObject>
   readonly hooks: Hooks
   readonly afterApplied?: AfterApplied | undefined
+}
+
+/** An object that is no workload, as it was applied. */
+interface Other {
+  readonly manifest: Manifest
+  readonly applied: KubeObject
 }
 
 /** What is to be done as soon as all workloads are applied, while they become ready; those that wait for others are not waited for. */
@@ -302,12 +307,18 @@ async function deployWorkloads(
     if (service) ready.set(service.name, working)
     return working
   })
-  const settle = async (object: KubeObject): Promise<void> => {
-    const of = await unsettled(kube, live, object, signal)
-    if (!of) return
-    await runStep({ ...run, signal }, `ready/${nameOf(object)}`, (step) => untilSettled(live, of, run.timeoutMs(), step))
+  const settle = async ({ manifest, applied }: Other): Promise<void> => {
+    const of = await unsettled(kube, live, applied, signal)
+    if (of)
+      await runStep({ ...run, signal }, `ready/${nameOf(applied)}`, (step) =>
+        untilSettled(live, of, run.timeoutMs(), step),
+      ).catch((thrown: unknown) => {
+        if (!signal.aborted) hooks.failed(manifest)
+        throw thrown
+      })
+    await hooks.succeeded(manifest, signal)
   }
-  const settling = others.map((object) => settle(object).catch(fail))
+  const settling = others.map((other) => settle(other).catch(fail))
   const after = Promise.all(applying)
     .then(() => (signal.aborted ? undefined : afterApplied?.(signal)))
     .catch(fail)
