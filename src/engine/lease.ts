@@ -16,15 +16,21 @@ export const onNode: LeaseTimes = { everyMs: 1000, lastsMs: 60_000, waitS: 3 }
  */
 export const inConfigMap: LeaseTimes = { everyMs: 30_000, lastsMs: 180_000, waitS: 10 }
 
-/** Tells supervisors that a watch is here until `signal` aborts: a beginning program waits for its files. `write` puts the lease, or takes it back. */
+/** What could not be written is tried again after so many ms: the namespace may be about to be made, and a program that finds no lease does not wait. */
+const againMs = 250
+
+/**
+ * Tells supervisors that a watch is here until `signal` aborts: a beginning program waits for its files. `write` puts the lease, or takes it
+ * back, and says whether it could.
+ */
 export async function holdLease(
-  write: (text: string | undefined) => Promise<void>,
+  write: (text: string | undefined) => Promise<boolean>,
   { everyMs, lastsMs, waitS }: LeaseTimes,
   signal: AbortSignal,
 ): Promise<void> {
   for (let count = 1; !signal.aborted; count++) {
-    await write(`${count} ${Math.floor((Date.now() + lastsMs) / 1000)} ${waitS}\n`)
-    await delay(everyMs, signal).catch(() => undefined)
+    const isWritten = await write(`${count} ${Math.floor((Date.now() + lastsMs) / 1000)} ${waitS}\n`)
+    await delay(isWritten ? everyMs : againMs, signal).catch(() => undefined)
   }
   // who keeps it may be gone: it ends by itself then
   await Promise.race([write(undefined), delay(500, new AbortController().signal)])

@@ -453,17 +453,19 @@ export class Sessions {
     return Promise.all(cluster.nodes.map((node) => holdLease((text) => this.#note(node, lease, text), onNode, signal)))
   }
 
-  async #note(node: string, lease: string, text: string | undefined): Promise<void> {
+  async #note(node: string, lease: string, text: string | undefined): Promise<boolean> {
     try {
       const session = await this.#streams.to(node)
       await session.note?.(lease, text)
+      return true
     } catch (thrown) {
       // a lost stream is opened again; whoever needs it tells
       if (!(thrown instanceof DevkitError) && !this.#scope.signal.aborted) this.#tell(thrown)
+      return false
     }
   }
 
-  async #writeMap(namespace: string, lease: string, text: string | undefined): Promise<void> {
+  async #writeMap(namespace: string, lease: string, text: string | undefined): Promise<boolean> {
     const ref = { apiVersion: 'v1', kind: 'ConfigMap', name: leaseMap, namespace }
     try {
       // at the end it is taken back when all other connections have ended
@@ -474,8 +476,10 @@ export class Sessions {
           { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: leaseMap, namespace }, data: { [lease]: text } },
           this.#scope.signal,
         )
+      return true
     } catch {
       // an API server that is away tells itself; a program that does not wait is started anew with its files
+      return false
     }
   }
 }
