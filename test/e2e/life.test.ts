@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { capabilitiesOf } from '../../src/render/capabilities.ts'
@@ -230,31 +230,6 @@ test.each([
   // what is said to be up answers at once
   const answer = await fetch(urlOf(events), { signal: AbortSignal.timeout(5000), headers: { connection: 'close' } })
   expect(await answer.text()).toContain('the first page')
-})
-
-test('the API server is restarted while objects are applied: up goes on, and all is as the manifests say', async () => {
-  const maps = Array.from({ length: 60 }, (_, index) => ({
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    metadata: { name: `map-${index}` },
-    data: { index: String(index) },
-  }))
-  rig.write('k8s/maps.yaml', manifestsOf(...maps))
-  await using run = rig.start(['up'])
-  await run.next('object', ({ kind }) => kind === 'ConfigMap')
-  rig.docker('exec', rig.node, 'pkill', '-KILL', 'kube-apiserver')
-  expect(await run.exited).toBe(0)
-  expect(run.events.filter(({ type }) => type === 'problem')).toEqual([])
-  const { items } = JSON.parse(rig.kubectl('get', 'configmaps', '-l', `devkit.dev/project=${project}`, '-o', 'json')) as {
-    items: readonly { metadata: { name: string }; data: { index?: string } }[]
-  }
-  const found = items.filter(({ metadata }) => metadata.name.startsWith('map-'))
-  expect(new Map(found.map(({ metadata, data }) => [metadata.name, data.index]))).toEqual(
-    new Map(maps.map(({ metadata, data }) => [metadata.name, data.index])),
-  )
-  rmSync(join(rig.directory, 'k8s/maps.yaml'))
-  const { code, events } = await rig.end(['up'])
-  expect({ code, pruned: events.filter(({ outcome }) => outcome === 'pruned').length }).toEqual({ code: 0, pruned: 60 })
 })
 
 test('a second environment lives in the same cluster, and takes only its own along', async () => {
