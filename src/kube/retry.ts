@@ -8,6 +8,8 @@ const shortestPauseMs = 100
 const longestPauseMs = 2000
 /** How long a server is away before it is told, in ms. */
 const toldAfterMs = 5000
+/** So long after a server came back, in ms, it may not yet know who has which right. */
+const beginsMs = 15_000
 
 /** Time as those see it who ask again. */
 export interface Clock {
@@ -53,7 +55,8 @@ export async function retried<T>(
       signal.throwIfAborted()
       presence.failed(thrown)
       const ms = pauseMs(attempt, thrown)
-      if (!isWorthAnotherTry(thrown, isRepeatable) || clock.now() + ms > deadline) throw thrown
+      const isEarlyNo = presence.isJustBack && thrown instanceof ApiFailure && [401, 403].includes(thrown.status)
+      if (!(isEarlyNo || isWorthAnotherTry(thrown, isRepeatable)) || clock.now() + ms > deadline) throw thrown
       await clock.delay(ms, signal)
     }
   }
@@ -113,6 +116,7 @@ export class Presence {
   readonly #tell: (why: string | undefined) => void
   readonly #clock: Pick<Clock, 'now'>
   #missedSince: number | undefined
+  #backSince: number | undefined
   #isTold = false
 
   constructor(tell: (why: string | undefined) => void, clock: Pick<Clock, 'now'> = machineClock) {
@@ -120,7 +124,13 @@ export class Presence {
     this.#clock = clock
   }
 
+  /** Whether the server was away a moment ago. */
+  get isJustBack(): boolean {
+    return this.#backSince !== undefined && this.#clock.now() - this.#backSince < beginsMs
+  }
+
   answered(): void {
+    if (this.#missedSince !== undefined) this.#backSince = this.#clock.now()
     this.#missedSince = undefined
     if (this.#isTold) this.#tell(undefined)
     this.#isTold = false

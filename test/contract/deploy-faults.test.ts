@@ -134,7 +134,7 @@ test('the network pauses for ten seconds while objects are applied: it goes on a
   expect(accepted()).toEqual(once(objects))
 })
 
-test('the API server is away for six seconds while objects are applied: told, and it goes on', async () => {
+test('the API server is away for six seconds while objects are applied, and knows nobody at first: told, and it goes on', async () => {
   const objects = maps(60, 'one')
   project.write(...objects)
   const inTheMiddle = proxy.comes(applies, 20)
@@ -142,6 +142,7 @@ test('the API server is away for six seconds while objects are applied: told, an
   await inTheMiddle
   await proxy.away()
   await delay(6000)
+  proxy.fault(applies, { status: 403, times: 5 })
   await proxy.back()
   const { code, problems, events } = await up
   expect({ code, problems }).toEqual({ code: 0, problems: [] })

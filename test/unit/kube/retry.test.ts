@@ -45,6 +45,27 @@ test('gives up after a minute, and before a pause that would end later', async (
   expect(clock.now()).toBe(before)
 })
 
+test('a server that has just come back may not know its users yet: its no is not the last word, that of another is', async () => {
+  const clock = fakeClock()
+  const presence = new Presence(() => undefined, clock)
+  const no = new ApiFailure(403, 'Forbidden', 'no')
+  const answers = [lost('ECONNREFUSED'), no, no]
+  const asked = retried(
+    async () => {
+      const thrown = answers.shift()
+      if (thrown) throw thrown
+      return 'done'
+    },
+    { isRepeatable: true, presence, signal, clock },
+  )
+  await expect(asked).resolves.toBe('done')
+  clock.pass(20_000)
+  const before = clock.now()
+  const later = retried(() => Promise.reject(no), { isRepeatable: true, presence, signal, clock })
+  await expect(later).rejects.toThrow('no')
+  expect(clock.now()).toBe(before)
+})
+
 test('an abort ends the pause at once', async () => {
   const abort = new AbortController()
   const asked = retried(
