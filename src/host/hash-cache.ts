@@ -1,8 +1,8 @@
 import { constants, lstatSync, readFileSync, type Stats } from 'node:fs'
 import { mkdir, open, readdir, readlink, writeFile } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
-import { setImmediate as breathe, setTimeout as wait } from 'node:timers/promises'
-import { mapLimited } from '../lib/async.ts'
+import { setTimeout as wait } from 'node:timers/promises'
+import { mapLimited, Pace } from '../lib/async.ts'
 import { fileHash, linkHash } from '../lib/content.ts'
 import { DevkitError } from '../lib/errors.ts'
 import * as files from './files.ts'
@@ -18,8 +18,6 @@ const bigBytes = 8 * 1024 * 1024
 const pieceBytes = 256 * 1024
 /** Two changes of a file within this time may carry the same time stamp, in ms. */
 const racyMs = 20
-/** Longest piece of work in which nothing else gets its turn, in ms. */
-const sliceMs = 8
 /** What was learned is written down this much later, in ms, when it is more than so many files; the rest at the end: writing takes a moment. */
 const writeMs = 10_000
 const manyFiles = 500
@@ -98,15 +96,12 @@ export class HashCache {
     // asking for 20,000 promises of the file system takes five times as long as asking at once
     const states: (FileState | undefined)[] = []
     const unread: number[] = []
-    let pause = performance.now() + sliceMs
+    const pace = new Pace()
     for (const [at, path] of paths.entries()) {
       const known = this.#known(join(root, path))
       states.push(known)
       if (!known) unread.push(at)
-      if (performance.now() > pause) {
-        await breathe()
-        pause = performance.now() + sliceMs
-      }
+      if (pace.isDue) await pace.rest()
     }
     await mapLimited(unread, 16, async (at) => {
       states[at] = await this.stateOf(join(root, paths[at] ?? ''))
@@ -193,13 +188,11 @@ export class HashCache {
     const below = `${baseOf(file)}${sep}`
     const lines: string[] = []
     // no save waits for 20,000 files to be put down
-    let pause = performance.now() + sliceMs
+    const pace = new Pace()
     for (const [path, { signature, hash }] of this.#entries) {
       if (signature !== 0 && path.startsWith(below))
         lines.push(`${JSON.stringify(path.slice(below.length))}:[${signature},"${hash}"]`)
-      if (performance.now() < pause) continue
-      await breathe()
-      pause = performance.now() + sliceMs
+      if (pace.isDue) await pace.rest()
     }
     await mkdir(dirname(file), { recursive: true, mode: 0o700 })
     await writeFile(join(dirname(file), '.gitignore'), '*\n', { flag: 'wx' }).catch(() => undefined)

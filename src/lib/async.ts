@@ -48,6 +48,20 @@ export function delay(ms: number, signal: AbortSignal): Promise<void> {
 /** Longest piece of work in which nothing else gets its turn, in ms. */
 const sliceMs = 8
 
+/** Of long work that waits for nothing: when it is time to let everybody else have a turn. */
+export class Pace {
+  #until = performance.now() + sliceMs
+
+  get isDue(): boolean {
+    return performance.now() > this.#until
+  }
+
+  async rest(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve))
+    this.#until = performance.now() + sliceMs
+  }
+}
+
 /**
  * `work` over all items, at most `limit` at a time. Results in the order of the items. Everybody else gets a turn now and then, also when the
  * work never waits for anything.
@@ -61,13 +75,10 @@ export async function mapLimited<T, R>(
   const results = new Array<R>(items.length)
   const queue = items.entries()
   const failures: unknown[] = []
-  let pause = performance.now() + sliceMs
+  const pace = new Pace()
   const lane = async (): Promise<void> => {
     for (const [index, item] of queue) {
-      if (performance.now() > pause) {
-        await new Promise((resolve) => setImmediate(resolve))
-        pause = performance.now() + sliceMs
-      }
+      if (pace.isDue) await pace.rest()
       try {
         results[index] = await work(item, index)
       } catch (failure) {
