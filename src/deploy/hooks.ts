@@ -7,17 +7,16 @@ import { groupOf } from '../lib/select.ts'
 import { asApplied, ownLabels } from './apply.ts'
 import { holdsData } from './inventory.ts'
 import type { Observed } from './observed.ts'
+import { damaged, type Environment, forgetMap, type OwnMap, readMap, writeMap } from './own-map.ts'
 import { isImmutable } from './refusal.ts'
 import { type RemovalOptions, removeWhole } from './remove.ts'
 import { rollout } from './rollout.ts'
 import { isUnchanged } from './unchanged.ts'
 
-const name = 'devkit-hooks'
-
-interface Environment {
-  readonly namespace: string
-  readonly project: string
-  readonly env: string
+const map: OwnMap = {
+  name: 'devkit-hooks',
+  keeps: 'which hooks have done their work',
+  without: 'hooks that are gone run again',
 }
 
 /** What has done its work in an environment and may be gone: key of the object → hash of its content then. */
@@ -110,7 +109,7 @@ export class Hooks {
     const kept = Object.entries(this.#memory).filter(([key]) => wanted.has(key.replace(/#.*/, '')))
     this.#memory = { ...Object.fromEntries(kept), [keyOfRound(object, round)]: hashOf(this.#asApplied(object)) }
     const memory = this.#memory
-    this.#writing = this.#writing.then(() => writeMemory(this.#kube, this.#environment, memory, signal))
+    this.#writing = this.#writing.then(() => this.#write(memory, signal))
     await this.#writing
   }
 
@@ -138,6 +137,10 @@ export class Hooks {
       }),
     )
     return refs
+  }
+
+  #write(memory: Memory, signal: AbortSignal): Promise<void> {
+    return writeMap(this.#kube, map, this.#environment, { done: JSON.stringify(memory) }, signal)
   }
 
   #asApplied(object: KubeObject): KubeObject {
@@ -231,24 +234,17 @@ export async function goneWhenDone(kube: Kube, namespace: string, signal: AbortS
   return (object) => mayBeGone(object) && keyOf(object) in memory
 }
 
+/** @throws APPLY-111 when it is damaged */
 async function readMemory(kube: Kube, namespace: string, signal: AbortSignal): Promise<Memory> {
-  const found = await kube.get({ apiVersion: 'v1', kind: 'ConfigMap', name, namespace }, signal)
-  const { done = '{}' } = (found?.['data'] ?? {}) as { readonly done?: string }
-  return JSON.parse(done) as Memory
-}
-
-async function writeMemory(kube: Kube, environment: Environment, memory: Memory, signal: AbortSignal): Promise<void> {
-  const { namespace, project, env } = environment
-  const object: KubeObject = {
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    metadata: { name, namespace, labels: ownLabels(project, env) },
-    data: { done: JSON.stringify(memory) },
+  const { done = '{}' } = (await readMap(kube, map, namespace, signal)) ?? {}
+  try {
+    return JSON.parse(done) as Memory
+  } catch (cause) {
+    throw damaged(map, namespace, cause)
   }
-  await kube.apply(object, signal, { force: true })
 }
 
 /** Forgets what hooks have done: they run again. */
 export function forgetHooks(kube: Kube, namespace: string, signal: AbortSignal): Promise<void> {
-  return kube.remove({ apiVersion: 'v1', kind: 'ConfigMap', name, namespace }, signal)
+  return forgetMap(kube, map, namespace, signal)
 }

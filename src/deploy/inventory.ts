@@ -1,17 +1,17 @@
 import type { Kube } from '../kube/kube.ts'
 import { mapLimited } from '../lib/async.ts'
-import { DevkitError, messageOf } from '../lib/errors.ts'
-import { isLabelled, type KubeObject, type Manifest, type ObjectRef, refOf } from '../lib/objects.ts'
+import { DevkitError } from '../lib/errors.ts'
+import { isLabelled, type Manifest, type ObjectRef, refOf } from '../lib/objects.ts'
 import { isRecord } from '../lib/record.ts'
 import { ownLabels } from './apply.ts'
+import { damaged, type Environment, forgetMap, type OwnMap, readMap, writeMap } from './own-map.ts'
 import { type RemovalOptions, untilGone } from './remove.ts'
 
-const name = 'devkit-inventory'
-
-interface Environment {
-  readonly namespace: string
-  readonly project: string
-  readonly env: string
+const map: OwnMap = {
+  name: 'devkit-inventory',
+  keeps: 'what it applied',
+  without:
+    'what is in the manifests is written down again, what left them before has to be removed by hand (`kubectl get all,configmap -l devkit.dev/project`)',
 }
 
 /**
@@ -94,25 +94,14 @@ function keyOf({ apiVersion, kind, name: object, namespace = '' }: ObjectRef): s
   return [apiVersion.includes('/') ? apiVersion.split('/')[0] : '', kind, namespace, object].join('/')
 }
 
-async function write(
-  kube: Kube,
-  { namespace, project, env }: Environment,
-  refs: readonly ObjectRef[],
-  signal: AbortSignal,
-): Promise<void> {
-  const object: KubeObject = {
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    metadata: { name, namespace, labels: ownLabels(project, env) },
-    data: { version, objects: textOf(refs) },
-  }
-  await kube.apply(object, signal, { force: true })
+function write(kube: Kube, environment: Environment, refs: readonly ObjectRef[], signal: AbortSignal): Promise<void> {
+  return writeMap(kube, map, environment, { version, objects: textOf(refs) }, signal)
 }
 
 /** What was applied for the environment of that namespace. @throws APPLY-111 */
 export async function readInventory(kube: Kube, namespace: string, signal: AbortSignal): Promise<readonly ObjectRef[]> {
-  const found = await kube.get({ apiVersion: 'v1', kind: 'ConfigMap', name, namespace }, signal)
-  return found ? refsOf((found['data'] ?? {}) as InventoryData, namespace) : []
+  const data = await readMap(kube, map, namespace, signal)
+  return data ? refsOf(data, namespace) : []
 }
 
 /** What the ConfigMap of the inventory has. Devkit's first had no version, and a list of references. */
@@ -142,21 +131,16 @@ export function textOf(refs: readonly ObjectRef[]): string {
 export function refsOf({ version: written = '1', objects = '[]' }: InventoryData, namespace: string): readonly ObjectRef[] {
   if (Number(written) > Number(version))
     throw new DevkitError('APPLY-111', {
-      message: `ConfigMap/${name} in ${namespace}, where devkit keeps what it applied, is of a newer devkit: its version is ${written}, this one knows ${version}.`,
+      message: `ConfigMap/${map.name} in ${namespace}, where devkit keeps ${map.keeps}, is of a newer devkit: its version is ${written}, this one knows ${version}.`,
       hint: 'Use that devkit, or a newer one.',
-      object: `ConfigMap/${name}`,
+      object: `ConfigMap/${map.name}`,
     })
   try {
     const parsed: unknown = JSON.parse(objects)
     if (!Array.isArray(parsed) || !parsed.every(written === '1' ? isRef : isGroup)) throw new Error('it has no list of objects')
     return written === '1' ? (parsed as ObjectRef[]) : (parsed as Group[]).flatMap(refsOfGroup)
   } catch (cause) {
-    throw new DevkitError('APPLY-111', {
-      message: `ConfigMap/${name} in ${namespace}, where devkit keeps what it applied, is damaged: ${messageOf(cause).replace(/\.$/, '')}.`,
-      hint: `Delete it (\`kubectl delete configmap ${name} -n ${namespace}\`): what is in the manifests is written down again, what left them before has to be removed by hand (\`kubectl get all,configmap -n ${namespace} -l devkit.dev/project\`).`,
-      object: `ConfigMap/${name}`,
-      cause,
-    })
+    throw damaged(map, namespace, cause)
   }
 }
 
@@ -174,5 +158,5 @@ function refsOfGroup([apiVersion, kind, namespace, ...names]: Group): readonly O
 
 /** Removes what was written down. */
 export function forgetInventory(kube: Kube, namespace: string, signal: AbortSignal): Promise<void> {
-  return kube.remove({ apiVersion: 'v1', kind: 'ConfigMap', name, namespace }, signal)
+  return forgetMap(kube, map, namespace, signal)
 }

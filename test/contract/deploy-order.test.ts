@@ -295,6 +295,20 @@ test('a hook that something holds is named with what holds it, not waited for wi
   }
 }, 30_000)
 
+test('a memory of hooks that is damaged is told, with what deleting it means', async () => {
+  const namespace = rig.namespace(`t-order-damaged-${process.pid}`)
+  rig.kubectl(['create', 'configmap', 'devkit-hooks', '-n', namespace, '--from-literal=done={'])
+  const hook = configMap(namespace, 'gone', { 'helm.sh/hook': 'pre-install', 'helm.sh/hook-delete-policy': 'hook-succeeded' })
+  const environment = { namespace, project: 'order', env: 'default' }
+  await expect(
+    Hooks.open(rig.kube, environment, { manifests: [hook], observed: nothingObserved }, rig.signal),
+  ).rejects.toMatchObject({
+    code: 'APPLY-111',
+    message: expect.stringContaining(`ConfigMap/devkit-hooks in ${namespace}`),
+    hint: expect.stringContaining('hooks that are gone run again'),
+  })
+})
+
 test('a kind and an object of it in one run', async () => {
   const namespace = rig.namespace(`t-order-kinds-${process.pid}`)
   const kind = `Lamp${process.pid}`
