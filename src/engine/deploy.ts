@@ -4,21 +4,20 @@ import { Hooks } from '../deploy/hooks.ts'
 import { prune, recordInventory } from '../deploy/inventory.ts'
 import type { Live } from '../deploy/live.ts'
 import { nothingObserved, type Observed, observe } from '../deploy/observed.ts'
-import { untilReady } from '../deploy/readiness.ts'
 import { type Conflict, isByHand, isForbidden } from '../deploy/refusal.ts'
 import { untilGone } from '../deploy/remove.ts'
 import { byKind, type Stage, sequence } from '../deploy/sequence.ts'
-import { unsettled, untilSettled } from '../deploy/settled.ts'
 import type { Outcome } from '../events/event.ts'
 import type { Kube } from '../kube/kube.ts'
 import { mapLimited } from '../lib/async.ts'
 import { DevkitError } from '../lib/errors.ts'
 import { hookOf } from '../lib/hooks.ts'
 import { isLabelled, isWorkload, type KubeObject, type Manifest, nameOf, type ObjectRef, refOf, spotOf } from '../lib/objects.ts'
-import type { Plan, ServicePlan } from '../plan/plan.ts'
+import type { Plan } from '../plan/plan.ts'
 import { type EngineRun, patienceOf } from './environment.ts'
-import { type Source, targetOf } from './render.ts'
+import type { Source } from './render.ts'
 import { isOwnSecret } from './secrets.ts'
+import { type AfterApplied, type Other, rollOutStage } from './stage.ts'
 import { runStep } from './step.ts'
 
 interface Deployment {
@@ -126,7 +125,7 @@ export async function deploy(
   const ready = new Map<string, Promise<void>>()
   const deployStage = async (stage: Stage, signal: AbortSignal, afterApplied?: AfterApplied): Promise<void> => {
     const workloads = marked(stage.filter(({ object }) => isWorkload(object)))
-    await deployWorkloads(
+    await rollOutStage(
       { plan, source, kube, live, workloads, others: others.splice(0), services, ready, apply, hooks, synced, afterApplied },
       { ...run, signal },
     )
@@ -143,7 +142,7 @@ export async function deploy(
     await sweep(['Helm'])
   }
   const main = [...stages.before, ...stages.sync]
-  const rollOut = async (): Promise<void> => {
+  const deployAll = async (): Promise<void> => {
     for (const [index, stage] of main.entries()) {
       if (stage !== opening) await applyRest(stage)
       await deployStage(stage, run.signal, index === main.length - 1 ? hooksAfter : undefined)
@@ -160,32 +159,39 @@ export async function deploy(
       await sweep(['Helm', 'Argo CD'])
     }
   }
-  await rollOut().catch(async (thrown: unknown) => {
+  await deployAll().catch(async (thrown: unknown) => {
     // what went wrong is told, whatever becomes of what follows from it
     if (!run.signal.aborted) await afterFailure().catch(() => undefined)
     throw thrown
   })
   // what left the manifests goes when what takes its place is ready
+  const told = (ref: ObjectRef, outcome: 'pruned' | 'kept'): void => {
+    if (outcome === 'pruned') outcomes.push(outcome)
+    tell(ref, outcome)
+  }
+  await pruneLeft({ plan, kube, manifests: rest, left, pruneData, told }, run)
+  return outcomes
+}
+
+interface Pruning extends Pick<Deployment, 'plan' | 'kube' | 'manifests'> {
+  readonly left: readonly ObjectRef[]
+  readonly pruneData: boolean
+  readonly told: (ref: ObjectRef, outcome: 'pruned' | 'kept') => void
+}
+
+/** Removes what left the manifests. @throws CLUSTER-107 when data was to go too and nobody said yes: the rest is gone then */
+async function pruneLeft({ plan, kube, manifests, left, pruneData, told }: Pruning, run: EngineRun): Promise<void> {
   const say = (reason: string): void => run.bus.emit({ type: 'action', do: 'none', reason })
   const mayGo = async (data: readonly ObjectRef[]): Promise<boolean> =>
     pruneData && (await run.confirm(`${data.map(spotOf).join(', ')} left the manifests and hold data. Remove?`))
-  const done = await prune(
-    kube,
-    plan,
-    { manifests: rest, left, mayGo, waiting: { patienceMs: patienceOf(run), say } },
-    run.signal,
-  )
-  for (const { ref, outcome } of done) {
-    if (outcome === 'pruned') outcomes.push(outcome)
-    run.bus.emit({ type: 'object', kind: ref.kind, name: ref.name, namespace: ref.namespace, outcome })
-  }
+  const done = await prune(kube, plan, { manifests, left, mayGo, waiting: { patienceMs: patienceOf(run), say } }, run.signal)
+  for (const { ref, outcome } of done) told(ref, outcome)
   const kept = done.filter(({ outcome }) => outcome === 'kept')
   if (pruneData && kept.length > 0)
     throw new DevkitError('CLUSTER-107', {
       message: `All is applied, and nobody said yes to removing ${kept.map(({ ref }) => spotOf(ref)).join(', ')}, with all they hold.`,
       hint: 'Say `devkit up --prune-data --yes` to remove them too.',
     })
-  return outcomes
 }
 
 function takenText(conflict: Conflict): string {
@@ -232,103 +238,4 @@ async function isSomebodyElses(
     if (isForbidden(thrown)) return true
     throw thrown
   }
-}
-
-interface WorkloadDeployment extends Omit<Deployment, 'manifests'> {
-  readonly workloads: readonly Manifest[]
-  /** What was applied besides them, to be ready with them. */
-  readonly others: readonly Other[]
-  /** Services that were applied. */
-  readonly services: readonly KubeObject[]
-  /** Services of this stage and those before → resolves when it is ready. */
-  readonly ready: Map<string, Promise<void>>
-  readonly apply: (manifest: Manifest) => Promise<KubeObject>
-  readonly hooks: Hooks
-  readonly afterApplied?: AfterApplied | undefined
-}
-
-/** An object that is no workload, as it was applied. */
-interface Other {
-  readonly manifest: Manifest
-  readonly applied: KubeObject
-}
-
-/** What is to be done as soon as all workloads are applied, while they become ready; those that wait for others are not waited for. */
-type AfterApplied = (signal: AbortSignal) => Promise<void>
-
-async function deployWorkloads(
-  { plan, source, kube, live, workloads, others, services, ready, apply, hooks, synced, afterApplied }: WorkloadDeployment,
-  run: EngineRun,
-): Promise<void> {
-  const serviceOf = new Map(plan.services.map((service) => [targetOf(source, service).workload, service]))
-  // in dependency order: what a service waits for has begun before it
-  const ordered = workloads.toSorted(
-    (a, b) => rank(plan, serviceOf.get(nameOf(a.object))) - rank(plan, serviceOf.get(nameOf(b.object))),
-  )
-  const failed = new AbortController()
-  const signal = AbortSignal.any([run.signal, failed.signal])
-  const fail = (thrown: unknown): never => {
-    failed.abort(thrown)
-    throw thrown
-  }
-  const applying: Promise<unknown>[] = []
-  const all = ordered.map((manifest) => {
-    const workload = nameOf(manifest.object)
-    const service = serviceOf.get(workload)
-    const dependsOn = service?.dependsOn ?? []
-    const work = async (): Promise<void> => {
-      await Promise.all(dependsOn.map((name) => ready.get(name)))
-      signal.throwIfAborted()
-      const applied = await apply(manifest)
-      isApplied.resolve()
-      const began = performance.now()
-      const namespace = manifest.object.metadata.namespace ?? plan.namespace
-      await runStep({ ...run, signal }, `ready/${service?.name ?? manifest.object.metadata.name}`, (step) =>
-        untilReady(
-          kube,
-          live,
-          { workload, applied, namespace, service: service?.name, services, timeoutMs: run.timeoutMs() },
-          step,
-        ),
-      ).catch((thrown: unknown) => {
-        if (!signal.aborted) hooks.failed(manifest)
-        throw thrown
-      })
-      await hooks.succeeded(manifest, signal)
-      if (service) await synced?.(service.name)
-      if (service)
-        run.bus.emit({ type: 'service.ready', service: service.name, workload, ms: Math.round(performance.now() - began) })
-    }
-    const isApplied = Promise.withResolvers<void>()
-    // a hook may be what the dependencies of others need to be ready
-    if (dependsOn.length === 0) applying.push(isApplied.promise)
-    const working = work().catch(fail)
-    working.catch(isApplied.resolve)
-    if (service) ready.set(service.name, working)
-    return working
-  })
-  const settle = async ({ manifest, applied }: Other): Promise<void> => {
-    const of = await unsettled(kube, live, applied, signal)
-    if (of)
-      await runStep({ ...run, signal }, `ready/${nameOf(applied)}`, (step) =>
-        untilSettled(live, of, run.timeoutMs(), step),
-      ).catch((thrown: unknown) => {
-        if (!signal.aborted) hooks.failed(manifest)
-        throw thrown
-      })
-    await hooks.succeeded(manifest, signal)
-  }
-  const settling = others.map((other) => settle(other).catch(fail))
-  const after = Promise.all(applying)
-    .then(() => (signal.aborted ? undefined : afterApplied?.(signal)))
-    .catch(fail)
-  const settled = await Promise.allSettled([...all, ...settling, after])
-  run.signal.throwIfAborted()
-  if (failed.signal.aborted) throw failed.signal.reason
-  const rejected = settled.find((one) => one.status === 'rejected')
-  if (rejected) throw rejected.reason
-}
-
-function rank(plan: Plan, service: ServicePlan | undefined): number {
-  return service ? plan.services.indexOf(service) : plan.services.length
 }
