@@ -7,18 +7,9 @@ import { isRecord } from '../lib/record.ts'
 import { adopt } from './adopt.ts'
 import { changesBetween, changesTo } from './changes.ts'
 import { checkBySchema, servedVersions } from './crd-schema.ts'
-import { nothingObserved, type Observed } from './observed.ts'
+import { lookAtNamespace, nothingObserved, type Observed } from './observed.ts'
 import { isHarmless, makeRoom, recreationFor, remarkOf, unheaded, unwanted } from './recreate.ts'
-import {
-  type Conflict,
-  conflictsOf,
-  isByHand,
-  isForbidden,
-  isImmutable,
-  isSilentWebhook,
-  isStatusOf,
-  refusal,
-} from './refusal.ts'
+import { type Conflict, conflictsOf, isByHand, isImmutable, isSilentWebhook, isStatusOf, refusal } from './refusal.ts'
 import { removeWhole } from './remove.ts'
 import { checkRights } from './rights.ts'
 import { isUnchanged } from './unchanged.ts'
@@ -176,14 +167,8 @@ async function refusalOfNew(kube: Kube, manifest: Manifest, wanted: KubeObject, 
   }
 }
 
-/** A namespace that this user may not look at is taken to be there: somebody else has made it then. */
 async function hasNamespace(kube: Kube, name: string, signal: AbortSignal): Promise<boolean> {
-  try {
-    return (await kube.get({ apiVersion: 'v1', kind: 'Namespace', name }, signal)) !== undefined
-  } catch (thrown) {
-    if (isForbidden(thrown)) return true
-    throw thrown
-  }
+  return (await lookAtNamespace(kube, name, signal)) !== undefined
 }
 
 interface Change {

@@ -1,6 +1,6 @@
 import type { KindRef, Kube } from '../kube/kube.ts'
 import { type KubeObject, type Manifest, type ObjectRef, refOf } from '../lib/objects.ts'
-import { isStatusOf } from './refusal.ts'
+import { isForbidden, isStatusOf } from './refusal.ts'
 
 /** What is live of some manifests, as one look has seen it. */
 export interface Observed {
@@ -33,6 +33,16 @@ export async function observe(kube: Kube, manifests: readonly Manifest[], signal
   }
   await Promise.all([...lists.values()].map(look))
   return { get: (object) => seen.get(keyOf(refOf(object))) }
+}
+
+/** A namespace as it is now; `hidden` from a user who may not look at it: somebody else has made it then. */
+export async function lookAtNamespace(kube: Kube, name: string, signal: AbortSignal): Promise<KubeObject | 'hidden' | undefined> {
+  try {
+    return await kube.get({ apiVersion: 'v1', kind: 'Namespace', name }, signal)
+  } catch (thrown) {
+    if (isForbidden(thrown)) return 'hidden'
+    throw thrown
+  }
 }
 
 function keyOf({ apiVersion, kind, name, namespace = '' }: ObjectRef): string {

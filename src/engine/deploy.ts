@@ -3,8 +3,8 @@ import { contentsIn, withContentMarks } from '../deploy/content-marks.ts'
 import { Hooks } from '../deploy/hooks.ts'
 import { prune, recordInventory } from '../deploy/inventory.ts'
 import type { Live } from '../deploy/live.ts'
-import { nothingObserved, type Observed, observe } from '../deploy/observed.ts'
-import { type Conflict, isByHand, isForbidden } from '../deploy/refusal.ts'
+import { lookAtNamespace, nothingObserved, type Observed, observe } from '../deploy/observed.ts'
+import { type Conflict, isByHand } from '../deploy/refusal.ts'
 import { untilGone } from '../deploy/remove.ts'
 import { byKind, type Stage, sequence } from '../deploy/sequence.ts'
 import type { Outcome } from '../events/event.ts'
@@ -51,7 +51,7 @@ export async function deploy(
   }
   const namespaces = manifests.filter(({ object }) => object.kind === 'Namespace')
   const rest = manifests.filter(({ object }) => object.kind !== 'Namespace')
-  await untilFree(kube, own.object, run)
+  await untilFree(kube, plan.namespace, run)
   const observed = await observe(kube, [own, ...manifests], run.signal)
   const hooks = await Hooks.open(kube, plan, { manifests: rest, observed }, run.signal)
   const over = hooks.over()
@@ -112,7 +112,7 @@ export async function deploy(
       if (losses.length > 0) await confirmLosses(losses, run)
       const isNamed = namespaces.some(({ object }) => object.metadata.name === plan.namespace)
       // a namespace that somebody else made is used as it is, and stays
-      const isUsed = isNamed || (await isSomebodyElses(kube, refOf(own.object), labels, run.signal))
+      const isUsed = isNamed || (await isSomebodyElses(kube, plan.namespace, labels, run.signal))
       for (const namespace of isUsed ? namespaces : [...namespaces, own]) await apply(namespace)
       const before = await recordInventory(kube, plan, rest, run.signal)
       for (const { object } of over) tell(refOf(object), 'unchanged')
@@ -202,12 +202,9 @@ function takenText(conflict: Conflict): string {
 }
 
 /** A namespace that goes takes nothing new: it is made again when it has gone. @throws APPLY-112 when it does not */
-async function untilFree(kube: Kube, { metadata: { name } }: KubeObject, run: EngineRun): Promise<void> {
-  const found = await kube.get({ apiVersion: 'v1', kind: 'Namespace', name }, run.signal).catch((thrown: unknown) => {
-    if (isForbidden(thrown)) return undefined
-    throw thrown
-  })
-  if (found?.metadata.deletionTimestamp === undefined) return
+async function untilFree(kube: Kube, name: string, run: EngineRun): Promise<void> {
+  const found = await lookAtNamespace(kube, name, run.signal)
+  if (!found || found === 'hidden' || found.metadata.deletionTimestamp === undefined) return
   await runStep(run, 'namespace', (step) => untilGone(kube, found, { patienceMs: patienceOf(run), say: step.say }, run.signal))
 }
 
@@ -226,16 +223,10 @@ function isUpgrade(manifests: readonly Manifest[], observed: Observed): boolean 
 
 async function isSomebodyElses(
   kube: Kube,
-  ref: ObjectRef,
+  namespace: string,
   labels: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<boolean> {
-  try {
-    const found = await kube.get(ref, signal)
-    return found !== undefined && !isLabelled(found, labels)
-  } catch (thrown) {
-    // who may not even look at it has not made it
-    if (isForbidden(thrown)) return true
-    throw thrown
-  }
+  const found = await lookAtNamespace(kube, namespace, signal)
+  return found === 'hidden' || (found !== undefined && !isLabelled(found, labels))
 }
