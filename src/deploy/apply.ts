@@ -2,7 +2,7 @@ import type { Kube } from '../kube/kube.ts'
 import { delay, mapLimited } from '../lib/async.ts'
 import { DevkitError } from '../lib/errors.ts'
 import { hookOf } from '../lib/hooks.ts'
-import { isLabelled, isWorkload, type KubeObject, type Manifest, nameOf, refOf } from '../lib/objects.ts'
+import { dataOf, isLabelled, isWorkload, type KubeObject, type Manifest, nameOf, refOf } from '../lib/objects.ts'
 import { isRecord } from '../lib/record.ts'
 import { adopt } from './adopt.ts'
 import { changesBetween, changesTo } from './changes.ts'
@@ -230,8 +230,7 @@ export function asApplied(object: KubeObject, labels: Labels, live?: KubeObject)
   }
   const { stringData, ...rest } = object
   if (object.kind !== 'Secret' || !isRecord(stringData)) return { ...object, metadata }
-  const encoded = Object.entries(stringData).map(([name, text]) => [name, Buffer.from(String(text)).toString('base64')])
-  return { ...rest, metadata, data: { ...(object['data'] as object | undefined), ...Object.fromEntries(encoded) } }
+  return { ...rest, metadata, data: dataOf(object) }
 }
 
 function inNamespace(object: KubeObject, namespace: string): KubeObject {

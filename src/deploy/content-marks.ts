@@ -1,6 +1,15 @@
 import { createHash, createHmac } from 'node:crypto'
 import { hookOf } from '../lib/hooks.ts'
-import { type Container, isWorkload, type KubeObject, type Manifest, nameOf, type PodSpec, podSpecOf } from '../lib/objects.ts'
+import {
+  type Container,
+  dataOf,
+  isWorkload,
+  type KubeObject,
+  type Manifest,
+  nameOf,
+  type PodSpec,
+  podSpecOf,
+} from '../lib/objects.ts'
 import type { Observed } from './observed.ts'
 
 /** On a pod template: what its pods read when they start, as `ConfigMap/settings=1f0c…,Secret/web=88ab…`. */
@@ -43,10 +52,7 @@ export function contentsIn(
 
 /** What pods can read of it, the same for the same however it was written. */
 function contentOf(object: KubeObject): string {
-  const { data, binaryData, stringData } = object as KubeObject &
-    Readonly<Record<string, Readonly<Record<string, string>> | null>>
-  const encoded = Object.entries(stringData ?? {}).map(([key, text]) => [key, Buffer.from(String(text)).toString('base64')])
-  const parts = [{ ...data, ...Object.fromEntries(encoded) }, { ...binaryData }]
+  const parts = [dataOf(object), { ...(object['binaryData'] as Readonly<Record<string, string>> | null | undefined) }]
   return JSON.stringify(parts.map((part) => Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1))))
 }
 

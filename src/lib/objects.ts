@@ -64,6 +64,13 @@ export function nameOf(object: KubeObject | ObjectRef): string {
   return `${object.kind}/${'metadata' in object ? (object as KubeObject).metadata.name : (object as ObjectRef).name}`
 }
 
+/** What a ConfigMap or Secret holds, as the server keeps it: a Secret's texts (`stringData`) are in its data, encoded. */
+export function dataOf(object: KubeObject): Readonly<Record<string, string>> {
+  const { data, stringData } = object as Readonly<Record<string, Readonly<Record<string, string>> | null | undefined>>
+  const encoded = Object.entries(stringData ?? {}).map(([name, text]) => [name, Buffer.from(String(text)).toString('base64')])
+  return { ...data, ...Object.fromEntries(encoded) }
+}
+
 /** `PersistentVolumeClaim/data in shop`: with its namespace where it has one. */
 export function spotOf(ref: ObjectRef): string {
   return ref.namespace === undefined ? nameOf(ref) : `${nameOf(ref)} in ${ref.namespace}`

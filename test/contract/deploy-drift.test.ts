@@ -1,23 +1,12 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { KubeObject } from '../../src/lib/objects.ts'
 import { baseImage } from '../lab/recipe.ts'
-import { type ApiRig, openApiRig } from './api-rig.ts'
-import { type Project, projectOn } from './program.ts'
+import { useProject } from './program.ts'
 
 // What is told of objects that are not what their manifests say.
 
-let rig: ApiRig
-let project: Project
 const id = `t-drift-${process.pid}`
-
-beforeAll(async () => {
-  rig = await openApiRig()
-  project = projectOn(rig, id)
-})
-afterAll(async () => {
-  rig.kubectl(['delete', '--ignore-not-found', '--wait=false', `namespace/${id}`])
-  await rig[Symbol.asyncDispose]()
-})
+const on = useProject(id)
 
 const web: KubeObject = {
   apiVersion: 'apps/v1',
@@ -39,7 +28,7 @@ const settings = (data: object): KubeObject => ({ apiVersion: 'v1', kind: 'Confi
 
 /** The fields that `up` says it changed, by object. */
 async function up(): Promise<Readonly<Record<string, unknown>>> {
-  const { code, events } = await project.run(['up'])
+  const { code, events } = await on.project.run(['up'])
   expect(code).toBe(0)
   return Object.fromEntries(
     events.flatMap(({ type, outcome, name, fields }) =>
@@ -50,16 +39,16 @@ async function up(): Promise<Readonly<Record<string, unknown>>> {
 
 /** The fields that `diff` finds, by object. */
 async function diff(): Promise<Readonly<Record<string, unknown>>> {
-  const { events } = await project.run(['diff'])
+  const { events } = await on.project.run(['diff'])
   const [{ objects }] = events as unknown as [{ objects: readonly { object: string; fields: readonly { path: string }[] }[] }]
   return Object.fromEntries(objects.map(({ object, fields }) => [object.split('/')[1], fields.map(({ path }) => path)]))
 }
 
 test('what somebody scaled by hand is drift; up puts it right and names the field', async () => {
-  project.write(web, settings({ a: '1' }))
+  on.project.write(web, settings({ a: '1' }))
   expect(await up()).toEqual({})
   expect(await diff()).toEqual({})
-  rig.kubectl(['scale', 'deployment/web', '--replicas=2', '--namespace', id])
+  on.rig.kubectl(['scale', 'deployment/web', '--replicas=2', '--namespace', id])
   expect(await diff()).toEqual({ web: ['spec.replicas'] })
   expect(await up()).toEqual({ web: ['spec.replicas'] })
   expect(await diff()).toEqual({})
@@ -67,19 +56,19 @@ test('what somebody scaled by hand is drift; up puts it right and names the fiel
 }, 60_000)
 
 test('what changed in the manifests is told field by field, what left them too', async () => {
-  project.write(web, settings({ a: '1', b: '1', c: '1' }))
+  on.project.write(web, settings({ a: '1', b: '1', c: '1' }))
   await up()
-  project.write(web, settings({ a: '2', b: '1', d: '1' }))
+  on.project.write(web, settings({ a: '2', b: '1', d: '1' }))
   expect(await diff()).toEqual({ settings: ['data.a', 'data.c', 'data.d'] })
   expect(await up()).toEqual({ settings: ['data.a', 'data.c', 'data.d'] })
 }, 60_000)
 
 test('of very many fields the first are named', async () => {
   const many = (value: string): object => Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`k${index}`, value]))
-  project.write(settings(many('1')))
+  on.project.write(settings(many('1')))
   await up()
-  project.write(settings(many('2')))
-  const { events } = await project.run(['up'])
+  on.project.write(settings(many('2')))
+  const { events } = await on.project.run(['up'])
   const told = events.find(({ type, name }) => type === 'object' && name === 'settings')
   expect(told).toMatchObject({ outcome: 'configured', count: 30 })
   expect(told?.['fields']).toHaveLength(20)

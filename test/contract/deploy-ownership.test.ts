@@ -1,28 +1,17 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { applyManifest, ownLabels } from '../../src/deploy/apply.ts'
 import type { Kube } from '../../src/kube/kube.ts'
 import type { KubeObject } from '../../src/lib/objects.ts'
-import { type ApiRig, openApiRig } from './api-rig.ts'
-import { type Project, projectOn } from './program.ts'
+import { useProject } from './program.ts'
 
 // What becomes of objects and fields that somebody else owns.
 
-let rig: ApiRig
-let project: Project
 const id = `t-owner-${process.pid}`
-
-beforeAll(async () => {
-  rig = await openApiRig()
-  project = projectOn(rig, id)
-})
-afterAll(async () => {
-  rig.kubectl(['delete', '--ignore-not-found', '--wait=false', `namespace/${id}`])
-  await rig[Symbol.asyncDispose]()
-})
+const on = useProject(id)
 
 const settings = (data: object): KubeObject => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'settings' }, data })
 const apply = (object: KubeObject, ...options: readonly string[]): string =>
-  rig.kubectl(['apply', '--namespace', id, ...options, '-f', '-'], JSON.stringify(object))
+  on.rig.kubectl(['apply', '--namespace', id, ...options, '-f', '-'], JSON.stringify(object))
 
 interface Live {
   readonly data: Readonly<Record<string, string>>
@@ -31,39 +20,40 @@ interface Live {
     readonly managedFields: readonly { readonly manager: string; readonly operation: string; readonly fieldsV1: object }[]
   }
 }
-const live = (): Live => JSON.parse(rig.kubectl(['get', 'configmap/settings', '-n', id, '-o', 'json', '--show-managed-fields']))
+const live = (): Live =>
+  JSON.parse(on.rig.kubectl(['get', 'configmap/settings', '-n', id, '-o', 'json', '--show-managed-fields']))
 const ownersOf = (key: string): readonly string[] =>
   live()
     .metadata.managedFields.filter(({ fieldsV1 }) => JSON.stringify(fieldsV1).includes(`"f:${key}"`))
     .map(({ manager, operation }) => `${manager} ${operation}`)
 
 test('a field of a controller is refused by field and manager; --force-conflicts takes it and says from whom', async () => {
-  project.write(settings({ mode: 'ours', other: '1' }))
-  expect((await project.run(['up'])).problems).toEqual([])
+  on.project.write(settings({ mode: 'ours', other: '1' }))
+  expect((await on.project.run(['up'])).problems).toEqual([])
   apply(settings({ mode: 'theirs' }), '--server-side', '--force-conflicts', '--field-manager=operator')
 
-  const refused = await project.run(['up'])
+  const refused = await on.project.run(['up'])
   expect(refused).toMatchObject({ code: 1, problems: [{ code: 'APPLY-102' }] })
   expect(refused.problems[0]?.message).toMatch(/^k8s\/all\.yaml:\d+: ConfigMap\/settings: \.data\.mode is owned by operator\.$/)
   expect(refused.problems[0]?.hint).toContain('`devkit up --force-conflicts`')
   expect(live().data).toEqual({ mode: 'theirs', other: '1' })
   expect(ownersOf('mode')).toEqual(['operator Apply'])
 
-  const forced = await project.run(['up', '--force-conflicts'])
+  const forced = await on.project.run(['up', '--force-conflicts'])
   expect(forced.problems).toEqual([])
   expect(forced.events.flatMap(({ type, reason }) => (type === 'action' ? [reason] : []))).toContain(
     'ConfigMap/settings: .data.mode is taken from operator',
   )
   expect(forced.events).toContainEqual(expect.objectContaining({ type: 'object', outcome: 'configured', fields: ['data.mode'] }))
   expect(ownersOf('mode')).toEqual(['devkit Apply'])
-  expect((await project.run(['up'])).objects.filter((told) => !told.startsWith('unchanged'))).toEqual([])
+  expect((await on.project.run(['up'])).objects.filter((told) => !told.startsWith('unchanged'))).toEqual([])
 }, 60_000)
 
 test('what a person changed is put right without a flag, and said', async () => {
-  project.write(settings({ mode: 'ours' }))
-  expect((await project.run(['up'])).problems).toEqual([])
-  rig.kubectl(['patch', 'configmap/settings', '--type=merge', '-p', '{"data":{"mode":"by hand"}}', '-n', id])
-  const { problems, events } = await project.run(['up'])
+  on.project.write(settings({ mode: 'ours' }))
+  expect((await on.project.run(['up'])).problems).toEqual([])
+  on.rig.kubectl(['patch', 'configmap/settings', '--type=merge', '-p', '{"data":{"mode":"by hand"}}', '-n', id])
+  const { problems, events } = await on.project.run(['up'])
   expect(problems).toEqual([])
   expect(events.flatMap(({ type, reason }) => (type === 'action' ? [reason] : []))).toContain(
     'ConfigMap/settings: .data.mode, changed by kubectl-patch, is what the manifest says again',
@@ -72,10 +62,10 @@ test('what a person changed is put right without a flag, and said', async () => 
 }, 60_000)
 
 test('what kubectl applied is adopted without a conflict, and what kubectl applies later as well', async () => {
-  rig.kubectl(['delete', 'configmap/settings', '-n', id, '--ignore-not-found'])
+  on.rig.kubectl(['delete', 'configmap/settings', '-n', id, '--ignore-not-found'])
   apply(settings({ kept: 'theirs', gone: '1' }))
-  project.write(settings({ kept: 'ours' }))
-  expect((await project.run(['up'])).problems).toEqual([])
+  on.project.write(settings({ kept: 'ours' }))
+  expect((await on.project.run(['up'])).problems).toEqual([])
   expect(live().data).toEqual({ kept: 'ours' })
   expect(live().metadata.annotations).toBe(undefined)
   expect(ownersOf('kept')).toEqual(['devkit Apply'])
@@ -83,7 +73,7 @@ test('what kubectl applied is adopted without a conflict, and what kubectl appli
   // kubectl goes on as with an object that it did not make: it changes what it is told, and takes away nothing
   apply(settings({ kept: 'theirs', more: '1' }))
   expect(live().data).toEqual({ kept: 'theirs', more: '1' })
-  expect((await project.run(['up'])).problems).toEqual([])
+  expect((await on.project.run(['up'])).problems).toEqual([])
   expect(live().data).toEqual({ kept: 'ours' })
   expect(ownersOf('kept')).toEqual(['devkit Apply'])
 
@@ -92,28 +82,28 @@ test('what kubectl applied is adopted without a conflict, and what kubectl appli
 }, 60_000)
 
 test('what kubectl applied by the server is adopted too', async () => {
-  rig.kubectl(['delete', 'configmap/settings', '-n', id, '--ignore-not-found'])
+  on.rig.kubectl(['delete', 'configmap/settings', '-n', id, '--ignore-not-found'])
   apply(settings({ kept: 'theirs', gone: '1' }), '--server-side')
-  project.write(settings({ kept: 'ours' }))
-  expect((await project.run(['up'])).problems).toEqual([])
+  on.project.write(settings({ kept: 'ours' }))
+  expect((await on.project.run(['up'])).problems).toEqual([])
   expect(live().data).toEqual({ kept: 'ours' })
   expect(ownersOf('kept')).toEqual(['devkit Apply'])
 }, 60_000)
 
 test('who writes while an object is adopted is not overwritten', async () => {
-  rig.kubectl(['delete', 'configmap/settings', '-n', id, '--ignore-not-found'])
+  on.rig.kubectl(['delete', 'configmap/settings', '-n', id, '--ignore-not-found'])
   apply(settings({ kept: 'theirs', gone: '1' }))
   let disturbed = 0
   const kube: Kube = {
-    ...rig.kube,
+    ...on.rig.kube,
     patch: (...args) => {
-      if (disturbed++ === 0) rig.kubectl(['annotate', 'configmap/settings', '-n', id, 'example.com/meanwhile=yes'])
-      return rig.kube.patch(...args)
+      if (disturbed++ === 0) on.rig.kubectl(['annotate', 'configmap/settings', '-n', id, 'example.com/meanwhile=yes'])
+      return on.rig.kube.patch(...args)
     },
   }
   const object = { ...settings({ kept: 'ours' }), metadata: { name: 'settings', namespace: id } }
   const manifest = { object, origin: { file: 'k8s/all.yaml', line: 1 } }
-  await applyManifest(kube, manifest, { labels: ownLabels(id, 'default') }, rig.signal)
+  await applyManifest(kube, manifest, { labels: ownLabels(id, 'default') }, on.rig.signal)
   expect(disturbed).toBe(2)
   expect(live().data).toEqual({ kept: 'ours' })
   expect(live().metadata.annotations).toEqual({ 'example.com/meanwhile': 'yes' })

@@ -1,8 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { afterAll, beforeAll } from 'vitest'
 import type { KubeObject } from '../../src/lib/objects.ts'
 import { devkitOn } from '../unit/devkit.ts'
-import type { ApiRig } from './api-rig.ts'
+import { type ApiRig, openApiRig } from './api-rig.ts'
 
 /** A project whose environment is in the shared cluster, and the program run on it. */
 export interface Project {
@@ -22,6 +23,31 @@ interface Ended {
   readonly objects: readonly string[]
   /** The codes of what was reported, and what was said of it. */
   readonly problems: readonly { readonly code: string; readonly message: string; readonly hint: string }[]
+}
+
+/** The API and a project whose name is its namespace's too; both go after the file. Call it at the top of the file. */
+export function useProject(name: string): { readonly rig: ApiRig; readonly project: Project } {
+  let opened: { readonly rig: ApiRig; readonly project: Project } | undefined
+  const get = (): { readonly rig: ApiRig; readonly project: Project } => {
+    if (!opened) throw new Error('the rig is there in tests only')
+    return opened
+  }
+  beforeAll(async () => {
+    const rig = await openApiRig()
+    opened = { rig, project: projectOn(rig, name) }
+  })
+  afterAll(async () => {
+    opened?.rig.kubectl(['delete', '--ignore-not-found', '--wait=false', `namespace/${name}`])
+    await opened?.rig[Symbol.asyncDispose]()
+  })
+  return {
+    get rig() {
+      return get().rig
+    },
+    get project() {
+      return get().project
+    },
+  }
 }
 
 /** Makes a project of that name: its namespace has it too. It builds nothing, so no container engine is there. */
