@@ -13,23 +13,30 @@ export interface ApiRig extends AsyncDisposable {
   readonly kube: Kube
   readonly signal: AbortSignal
   readonly scratch: string
+  /** Of the kubeconfig in `scratch`. */
+  readonly context: string
   /** Makes a namespace that goes with the rig; `name` begins with `t-`. */
   namespace(name: string): string
   /** The API as a new ServiceAccount sees it, which may do what these rules of a Role in its namespace say. */
   kubeOf(account: string, namespace: string, rules: readonly object[]): Promise<Kube>
   /** Another program at the same API. */
   kubectl(args: readonly string[], input?: string): string
+  /** Runs a program in the cluster's node. */
+  inNode(...command: readonly string[]): string
 }
 
-const cluster = 't-api'
+const shared = 't-api'
 
-/** Opens the shared cluster, making it when it is not there; `removeApiCluster` takes it away after the layer. */
-export async function openApiRig(): Promise<ApiRig> {
+/**
+ * Opens the shared cluster, making it when it is not there; `removeApiCluster` takes it away after the layer.
+ * Who does harm to its parts names a cluster of his own, which goes with the rig.
+ */
+export async function openApiRig(cluster = shared): Promise<ApiRig> {
   const abort = new AbortController()
   const settings = await labUp({ say: (line) => void process.stderr.write(`${line}\n`), signal: abort.signal })
   const scratch = mkdtempSync(join(tmpdir(), 't-api-'))
   const kubeconfig = join(scratch, 'kubeconfig')
-  if (!isThere(settings)) {
+  if (!isThere(settings, cluster)) {
     kind(settings, ['create', 'cluster', '--name', cluster, '--image', nodeImage, '--kubeconfig', kubeconfig])
     // no node of the layer reaches a registry: pods run what is imported here
     const pipe = `"$0" save ${baseImage} | "$0" exec -i ${cluster}-control-plane ctr --namespace=k8s.io images import --local -`
@@ -46,6 +53,7 @@ export async function openApiRig(): Promise<ApiRig> {
     kube,
     signal: abort.signal,
     scratch,
+    context: `kind-${cluster}`,
     namespace(name) {
       kubectl(['create', 'namespace', name])
       made.push(name)
@@ -71,10 +79,12 @@ export async function openApiRig(): Promise<ApiRig> {
       return opened
     },
     kubectl,
+    inNode: (...command) => run(settings, settings.tools.docker, ['exec', `${cluster}-control-plane`, ...command]),
     async [Symbol.asyncDispose]() {
       abort.abort()
       for (const one of [kube, ...others]) await one[Symbol.asyncDispose]()
-      if (made.length > 0) kubectl(['delete', 'namespace', '--ignore-not-found', '--wait=false', ...made])
+      if (cluster !== shared) kind(settings, ['delete', 'cluster', '--name', cluster])
+      else if (made.length > 0) kubectl(['delete', 'namespace', '--ignore-not-found', '--wait=false', ...made])
       rmSync(scratch, { recursive: true, force: true })
     },
   }
@@ -83,10 +93,10 @@ export async function openApiRig(): Promise<ApiRig> {
 /** Takes the shared cluster away; there may be none. */
 export async function removeApiCluster(): Promise<void> {
   const settings = await labUp({ say: () => undefined, signal: new AbortController().signal })
-  if (isThere(settings)) kind(settings, ['delete', 'cluster', '--name', cluster])
+  if (isThere(settings, shared)) kind(settings, ['delete', 'cluster', '--name', shared])
 }
 
-function isThere(settings: MachineSettings): boolean {
+function isThere(settings: MachineSettings, cluster: string): boolean {
   return kind(settings, ['get', 'clusters']).split('\n').includes(cluster)
 }
 

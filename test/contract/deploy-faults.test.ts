@@ -38,16 +38,16 @@ const maps = (count: number, value: string): readonly KubeObject[] =>
   Array.from({ length: count }, (_, index) => ({
     apiVersion: 'v1',
     kind: 'ConfigMap',
-    metadata: { name: `map-${String(index).padStart(2, '0')}` },
+    metadata: { name: `map-${String(index).padStart(3, '0')}` },
     data: { value, index: String(index) },
   }))
 /** An apply that is no dry run. */
 const applies = /^PATCH .*\/configmaps\/map-\d+\?(?!.*dryRun)/
 
 /** Holds the cluster to the manifests: what each object says, who owns it, what devkit remembers. */
-async function expectExactly(objects: readonly KubeObject[]): Promise<void> {
+async function expectExactly(objects: readonly KubeObject[], at: ApiRig = rig): Promise<void> {
   const { items } = JSON.parse(
-    rig.kubectl([
+    at.kubectl([
       'get',
       'configmaps',
       '-n',
@@ -65,7 +65,7 @@ async function expectExactly(objects: readonly KubeObject[]): Promise<void> {
   )
   for (const { metadata } of found)
     expect(metadata.managedFields.map(({ manager, operation }) => `${manager} ${operation}`)).toEqual(['devkit Apply'])
-  const remembered = await readInventory(rig.kube, namespace, rig.signal)
+  const remembered = await readInventory(at.kube, namespace, at.signal)
   expect(remembered.map(({ name }) => name).toSorted()).toEqual(objects.map(({ metadata }) => metadata.name))
 }
 
@@ -83,9 +83,9 @@ const once = (objects: readonly KubeObject[]) => Object.fromEntries(objects.map(
 test('429 with Retry-After, 500 and 503: asked again, each object is applied once', async () => {
   const objects = maps(30, 'one')
   project.write(...objects)
-  proxy.fault(/PATCH .*\/map-05\?(?!.*dryRun)/, { status: 429, retryAfter: 1, times: 2 })
-  proxy.fault(/PATCH .*\/map-1\d\?(?!.*dryRun)/, { status: 500, times: 3 })
-  proxy.fault(/PATCH .*\/map-2\d\?.*dryRun/, { status: 503, times: 3 })
+  proxy.fault(/PATCH .*\/map-005\?(?!.*dryRun)/, { status: 429, retryAfter: 1, times: 2 })
+  proxy.fault(/PATCH .*\/map-01\d\?(?!.*dryRun)/, { status: 500, times: 3 })
+  proxy.fault(/PATCH .*\/map-02\d\?.*dryRun/, { status: 503, times: 3 })
   proxy.fault(/GET .*\/configmaps/, { status: 503, retryAfter: 0, times: 3 })
   expect(await project.run(['up'])).toMatchObject({ code: 0, problems: [] })
   await expectExactly(objects)
@@ -94,11 +94,11 @@ test('429 with Retry-After, 500 and 503: asked again, each object is applied onc
 
 test('an answer that no other try changes: told with the server’s words (APPLY-104), nothing is written', async () => {
   project.write(...maps(2, 'one'))
-  proxy.fault(/PATCH .*\/map-01\?.*dryRun/, { status: 413, times: 1 })
+  proxy.fault(/PATCH .*\/map-001\?.*dryRun/, { status: 413, times: 1 })
   const { code, problems } = await project.run(['up'])
   expect({ code, problems }).toMatchObject({
     code: 1,
-    problems: [{ code: 'APPLY-104', message: 'k8s/all.yaml:3: ConfigMap/map-01: the API server says 413: a fault with 413.' }],
+    problems: [{ code: 'APPLY-104', message: 'k8s/all.yaml:3: ConfigMap/map-001: the API server says 413: a fault with 413.' }],
   })
   expect(rig.kubectl(['get', 'namespace', namespace, '--ignore-not-found'])).toBe('')
 })
@@ -151,6 +151,20 @@ test('the API server is away for six seconds while objects are applied, and know
   await expectExactly(objects)
 })
 
+test('the API server is started anew while objects are applied: up goes on, and each is as its manifest says', async () => {
+  await using own = await openApiRig('t-api-restart')
+  const restarted = projectOn(own, namespace)
+  const objects = maps(500, 'one')
+  restarted.write(...objects)
+  await using run = devkit(program, ['up'], restarted.place)
+  await run.next('object', ({ kind }) => kind === 'ConfigMap')
+  own.inNode('pkill', '-KILL', 'kube-apiserver')
+  expect(run.events.filter(({ type }) => type === 'object').length).toBeLessThan(500)
+  const code = await run.exited
+  expect({ code, problems: run.events.filter(({ type }) => type === 'problem') }).toEqual({ code: 0, problems: [] })
+  await expectExactly(objects, own)
+})
+
 test.each(['SIGINT', 'SIGKILL'] as const)(
   '%s between two objects: what was applied is told, and the next run completes and prunes',
   async (signal) => {
@@ -172,7 +186,7 @@ test.each(['SIGINT', 'SIGKILL'] as const)(
       expect({ code, last: run.events.at(-1) }).toMatchObject({ code: 130, last: { type: 'run.finished', ok: false } })
     // one that was applied goes, one that was not is never missed, the others come
     const [applied = ''] = told
-    const rest = objects.filter(({ metadata: { name } }) => name !== applied && name !== 'map-59')
+    const rest = objects.filter(({ metadata: { name } }) => name !== applied && name !== 'map-059')
     project.write(...rest)
     const next = await project.run(['up'])
     expect(next).toMatchObject({ code: 0, problems: [] })

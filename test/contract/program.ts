@@ -57,7 +57,7 @@ export function projectOn(rig: ApiRig, project: string): Project {
   mkdirSync(dirname(settings), { recursive: true })
   mkdirSync(join(directory, 'k8s'), { recursive: true })
   writeFileSync(settings, JSON.stringify({ engine: `unix://${join(directory, 'nobody.sock')}` }))
-  const config = { project, cluster: { existing: { context: 'kind-t-api' } }, manifests: ['k8s'] }
+  const config = { project, cluster: { existing: { context: rig.context } }, manifests: ['k8s'] }
   writeFileSync(join(directory, 'devkit.config.json'), JSON.stringify(config))
   const env = { HOME: directory, KUBECONFIG: join(rig.scratch, 'kubeconfig'), DEVKIT_MACHINE: settings }
   return {
