@@ -54,6 +54,11 @@ export class Replica {
       const source = tree.sourceOf(target)
       return source !== undefined && (await files.entryAt(source))?.kind === 'directory'
     })
+    const leaving = new Set(numbers.filter((number) => wanted.get(number) === absent))
+    // what else is in a directory may be about to go too: then the directory goes with the last of it, and is not told as one that stays
+    const holdsMore = remembering(async (directoryOfTarget: string) =>
+      paths.below(directoryOfTarget).some((number) => this.has.get(number) !== absent && !leaving.has(number)),
+    )
     const due: number[] = []
     const described = await mapLimited(numbers, 32, async (number) => [number, await describe(number, tree, files)] as const)
     for (const [number, write] of described) {
@@ -68,7 +73,7 @@ export class Replica {
       } else {
         deletes.add(target)
         for (const parent of parentsOf(target, tree)) {
-          if (await isDirectory(parent)) break
+          if ((await isDirectory(parent)) || (await holdsMore(parent))) break
           deletes.add(parent)
         }
       }

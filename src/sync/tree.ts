@@ -33,7 +33,7 @@ export class Paths {
   }
 
   /** The numbers of the paths that are below a directory. */
-  *below(directory: string): Iterable<number> {
+  *below(directory: string): Generator<number> {
     if (directory !== '/' && !this.#directories.has(directory)) return
     const prefix = directory.endsWith('/') ? directory : `${directory}/`
     for (let number = 0; number < this.#names.length; number++) if (this.#names[number]?.startsWith(prefix)) yield number
