@@ -67,11 +67,12 @@ interface Kubeconfig {
 
 /** A kubeconfig that holds the one context and nothing else; paths in it are absolute. @throws CLUSTER-111 */
 async function accessTo(name: string, { userKubeconfigs }: ExistingParts): Promise<string> {
-  const { parse, stringify } = await import('yaml')
+  // a second parser would take memory and time: this one is there for the manifests
+  const { loadAll } = await import('js-yaml')
   const known: string[] = []
   const merged = { contexts: new Map<string, Named>(), clusters: new Map<string, Named>(), users: new Map<string, Named>() }
   for (const file of userKubeconfigs) {
-    const read = parsed(file, await readFile(file, 'utf8').catch(() => undefined), parse)
+    const read = parsed(file, await readFile(file, 'utf8').catch(() => undefined), loadAll)
     if (!read) continue
     known.push(...(read.contexts ?? []).map((context) => context.name))
     // of two with one name the first counts, as kubectl has it
@@ -83,23 +84,21 @@ async function accessTo(name: string, { userKubeconfigs }: ExistingParts): Promi
   const { cluster, user } = (context?.['context'] ?? {}) as { readonly cluster?: string; readonly user?: string }
   const found = { cluster: merged.clusters.get(cluster ?? ''), user: merged.users.get(user ?? '') }
   if (!context || !found.cluster) throw noContext(name, known, userKubeconfigs)
-  return stringify(
-    {
-      apiVersion: 'v1',
-      kind: 'Config',
-      'current-context': name,
-      contexts: [context],
-      clusters: [found.cluster],
-      users: found.user ? [found.user] : [],
-    },
-    { lineWidth: 0 },
-  )
+  // JSON is YAML
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': name,
+    contexts: [context],
+    clusters: [found.cluster],
+    users: found.user ? [found.user] : [],
+  })
 }
 
-function parsed(file: string, text: string | undefined, parse: (text: string) => unknown): Kubeconfig | undefined {
+function parsed(file: string, text: string | undefined, loadAll: (text: string) => readonly unknown[]): Kubeconfig | undefined {
   if (text === undefined) return undefined
   try {
-    return (parse(text) ?? {}) as Kubeconfig
+    return (loadAll(text)[0] ?? {}) as Kubeconfig
   } catch (cause) {
     throw new DevkitError('CLUSTER-111', {
       message: `The kubeconfig ${file} cannot be read: ${messageOf(cause).split('\n')[0] ?? ''}.`,

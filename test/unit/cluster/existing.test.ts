@@ -110,6 +110,13 @@ test('a context that is nowhere is told with the nearest one, and where it was l
   })
 })
 
+test('a kubeconfig with nothing in it takes nothing from the others', async () => {
+  const [empty, remark] = [join(scratch, 'empty'), join(scratch, 'remark')]
+  writeFileSync(empty, '')
+  writeFileSync(remark, '# nothing yet\n')
+  expect(await provider([empty, remark, first]).find(request('team'), step)).toBeDefined()
+})
+
 test('a kubeconfig that is not YAML is told by its name', async () => {
   const broken = join(scratch, 'broken')
   writeFileSync(broken, 'contexts: [')
