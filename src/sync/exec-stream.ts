@@ -2,7 +2,7 @@ import { linkHash } from '../lib/content.ts'
 import { DevkitError } from '../lib/errors.ts'
 import type { Step } from '../lib/step.ts'
 import { archived } from './archive.ts'
-import { quoted, Shell } from './exec-shell.ts'
+import { type Line, quoted, Shell } from './exec-shell.ts'
 import { AckMaker, bigBytes, deepestFirst, partBytes, progressOf, smallBytes, untilSent } from './sending.ts'
 import { type Content, type FileSource, isNotRead, type NotRead, openSource, readSmall } from './source.ts'
 import {
@@ -291,10 +291,15 @@ class ExecSession implements SyncSession {
   }
 
   async probe(container: ContainerRef, targets: readonly string[]): Promise<readonly number[]> {
-    if (targets.length === 0) return []
     const shell = await this.#shell(container)
-    const missing = await shell.run(targets.map((target, index) => `there ${index} ${quoted(target)}`).join('\n'))
-    return missing.map(({ call }) => call)
+    const asked: Promise<readonly Line[]>[] = []
+    // the names of a whole tree as one text would be megabytes
+    for (let from = 0; from < targets.length; from += groupSize) {
+      await shell.drained()
+      const group = targets.slice(from, from + groupSize)
+      asked.push(shell.run(group.map((target, index) => `there ${from + index} ${quoted(target)}`).join('\n')))
+    }
+    return (await Promise.all(asked)).flatMap((missing) => missing.map(({ call }) => call))
   }
 
   async signal(container: ContainerRef, signal: string): Promise<void> {
@@ -339,7 +344,7 @@ async function inTurn<T>(items: readonly T[], shell: Shell, step: Step, work: (i
   }
 }
 
-/** So many names fit into one call of a program. */
+/** So many names fit into one call of a program, and are asked for at once. */
 const groupSize = 500
 
 function groups<T>(items: readonly T[], key: (item: T) => string): readonly (readonly T[])[] {
