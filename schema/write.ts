@@ -1,5 +1,5 @@
 /**
- * Writes the JSON Schemas of the config and of what devkit prints for programs, and the part of docs/config.md that says the same to people.
+ * Writes the JSON Schemas of the config and of what devkit prints for programs, the part of docs/config.md that says the same to people, and docs/problems.md.
  * Part of `npm run build`; tests hold the committed files equal to it.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -9,14 +9,19 @@ import type * as v from 'valibot'
 import { configSchema } from '../src/config/schema.ts'
 import { shownConfigSchema } from '../src/events/config.ts'
 import { diffSchema } from '../src/events/diff.ts'
+import { doctorSchema } from '../src/events/doctor.ts'
 import { eventSchema } from '../src/events/event.ts'
+import { explanationSchema } from '../src/events/explanation.ts'
 import { statusSchema } from '../src/events/status.ts'
 import { configTables } from './config-tables.ts'
+import { problemsPage } from './problems-page.ts'
 
 const schemas = {
   'config.json': { schema: configSchema, title: 'A devkit config: devkit.config.json, .yaml, or what a program exports' },
+  'doctor.json': { schema: doctorSchema, title: 'The document of `devkit doctor --json`' },
   'events.json': { schema: eventSchema, title: 'One line of `devkit … --json`' },
   'diff.json': { schema: diffSchema, title: 'The document of `devkit diff --json`' },
+  'explanation.json': { schema: explanationSchema, title: 'The document of `devkit explain --json`' },
   'resolved-config.json': { schema: shownConfigSchema, title: 'The document of `devkit config --json`' },
   'status.json': { schema: statusSchema, title: 'The document of `devkit status --json`' },
 }
@@ -55,4 +60,5 @@ export function configPage(): string {
 if (import.meta.main) {
   for (const [file, text] of schemaFiles()) writeFileSync(join(import.meta.dirname, file), text)
   writeFileSync(page, configPage())
+  writeFileSync(join(import.meta.dirname, '../docs/problems.md'), problemsPage())
 }

@@ -79,6 +79,11 @@ export const verbs: readonly Verb[] = [
     load: async () => (await import('./commands/status.ts')).statusVerb,
   },
   {
+    usage: 'doctor',
+    summary: 'machine, engine, cluster, config, manifests: what is well, what is not, what mends it',
+    load: async () => (await import('./commands/doctor.ts')).doctorVerb,
+  },
+  {
     usage: 'render',
     summary: 'the manifests as they would be applied',
     flags: [{ flag: '--out <dir>', summary: 'write a file per object there' }],
@@ -98,6 +103,12 @@ export const verbs: readonly Verb[] = [
     summary: 'every value of the config and the profile, and where it comes from',
     flags: [{ flag: '--machine', summary: 'what devkit knows of this machine' }],
     load: async () => (await import('./commands/config.ts')).configVerb,
+  },
+  {
+    usage: 'explain [code]',
+    summary: 'what a problem code means, its causes, what to do',
+    flags: [{ flag: '--list', summary: 'all codes' }],
+    load: async () => (await import('./commands/explain.ts')).explainVerb,
   },
 ]
 

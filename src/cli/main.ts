@@ -1,4 +1,5 @@
 import { enableCompileCache, flushCompileCache } from 'node:module'
+import { setFlagsFromString } from 'node:v8'
 import { Interrupted } from '../lib/errors.ts'
 
 /** Signals this close together are one Ctrl-C: npm passes on what its group got already. */
@@ -7,6 +8,8 @@ const sameKeyMs = 500
 /** The process: argv, environment, streams, signals, exit code. Nothing else says `process`. */
 export async function main(): Promise<void> {
   enableCompileCache()
+  // undici's parser of HTTP is WebAssembly: optimising it at the start takes 10 MB that are never given back, and saves nothing that shows
+  setFlagsFromString('--wasm-tiering-budget=2000000000')
   const interrupt = new AbortController()
   let first: number | undefined
   // `on`, not `once`: a signal without a listener would end the process in the middle of its cleaning up
@@ -28,6 +31,7 @@ export async function main(): Promise<void> {
     env: process.env,
     cwd: process.cwd(),
     pid: process.pid,
+    node: process.versions.node,
     // a getter: opening stdin costs a run that never asks
     get stdin() {
       return process.stdin

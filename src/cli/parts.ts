@@ -1,15 +1,16 @@
-import { homedir } from 'node:os'
+import { homedir, hostname } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
-import { loadMachine } from '../config/machine.ts'
+import { loadMachine, type Machine } from '../config/machine.ts'
 import type { Parts } from '../engine/environment.ts'
 import { engineAddress } from '../host/address.ts'
 import { openEngine } from '../host/engine.ts'
 import { makeExec, makeProgramFile, programEnv } from '../host/exec.ts'
 import { openFiles } from '../host/hash-cache.ts'
-import type { Engine } from '../host/host.ts'
+import type { Engine, Host } from '../host/host.ts'
 import { locksIn } from '../host/lock.ts'
 import { giveMemoryBack } from '../host/memory.ts'
 import { listenerOn } from '../host/ports.ts'
+import { identity, spaceAt, watchUse } from '../host/resources.ts'
 import { watchFiles } from '../host/watch.ts'
 import { openKube } from '../kube/client.ts'
 import type { DiscoveryMemory } from '../kube/discovery.ts'
@@ -17,9 +18,9 @@ import type { Kube, OpenOptions } from '../kube/kube.ts'
 import { makeToolbox } from '../toolbox.ts'
 import type { Io } from './io.ts'
 
-/** The real parts, each opened when first used. `command` is what other runs are told of this one. */
-export async function openParts(io: Io, command: string): Promise<Parts> {
-  const machine = await loadMachine(io.env)
+/** The real parts, each opened when first used. `command` is what other runs are told of this one. @throws CONFIG-201 unless `settings` are given */
+export async function openParts(io: Io, command: string, settings?: Machine): Promise<Parts & { readonly host: Host }> {
+  const machine = settings ?? (await loadMachine(io.env))
   const home = io.env['HOME'] || homedir()
   const address = await engineAddress(io.env, machine.engine, home)
   const programs = { tools: machine.tools, env: programEnv(io.env, machine.tools, address) }
@@ -50,6 +51,9 @@ export async function openParts(io: Io, command: string): Promise<Parts> {
     watch: watchFiles,
     giveMemoryBack,
     listenerOn,
+    spaceAt,
+    watchUse,
+    identity,
     lock: locksIn(join(machine.stateDirectory, 'locks'), {
       what: `devkit ${command} in ${io.cwd}`,
       pid: io.pid,
@@ -57,6 +61,7 @@ export async function openParts(io: Io, command: string): Promise<Parts> {
       endsByItself: command !== 'watch',
     }),
     stateDirectory: machine.stateDirectory,
+    who: `devkit ${command} on ${hostname()}, pid ${io.pid}`,
     nodeImage: machine.nodeImage,
     mirrors: machine.mirrors,
     userKubeconfig: userKubeconfigs[0] ?? '',

@@ -29,16 +29,28 @@ function machineFile(env: Env): string {
   return env['DEVKIT_MACHINE'] || join(env['XDG_CONFIG_HOME'] || join(homeOf(env), '.config'), 'devkit', 'machine.json')
 }
 
+/** A machine of which nothing is known beyond what can be found out. */
+export function plainMachine(env: Env): Machine {
+  return {
+    file: machineFile(env),
+    found: false,
+    engine: undefined,
+    tools: {},
+    nodeImage: undefined,
+    mirrors: {},
+    stateDirectory: join(env['XDG_STATE_HOME'] || join(homeOf(env), '.local', 'state'), 'devkit'),
+  }
+}
+
 /** Reads the machine's settings file. One that is not there is fine. @throws CONFIG-201 */
 export async function loadMachine(env: Env): Promise<Machine> {
-  const file = machineFile(env)
-  const stateDirectory = join(env['XDG_STATE_HOME'] || join(homeOf(env), '.local', 'state'), 'devkit')
+  const plain = plainMachine(env)
+  const { file } = plain
   let text: string
   try {
     text = await readFile(file, 'utf8')
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT' && !env['DEVKIT_MACHINE'])
-      return { file, found: false, engine: undefined, tools: {}, nodeImage: undefined, mirrors: {}, stateDirectory }
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT' && !env['DEVKIT_MACHINE']) return plain
     throw new DevkitError('CONFIG-201', {
       message: `The machine settings file ${file} cannot be read: ${(cause as Error).message}.`,
       hint: 'Mend the file, or unset DEVKIT_MACHINE.',
@@ -47,13 +59,12 @@ export async function loadMachine(env: Env): Promise<Machine> {
   }
   const settings = parse(text, file)
   return {
-    file,
+    ...plain,
     found: true,
     engine: settings.engine,
     tools: settings.tools,
     nodeImage: settings.nodeImage,
     mirrors: settings.mirrors,
-    stateDirectory,
   }
 }
 

@@ -1,28 +1,24 @@
 import type { Kube, PatchOperation } from '../kube/kube.ts'
-import { type KubeObject, refOf } from '../lib/objects.ts'
-import { type FieldSet, isKubectlApply, managedFieldsOf, ownFieldsOf } from './managed-fields.ts'
+import { refOf } from '../lib/objects.ts'
+import { type FieldSet, isKubectlApply, type ManagedFields, managedFieldsOf, ownFieldsOf } from './managed-fields.ts'
+import { type Aim, forbiddenDefault } from './strategy.ts'
 
 const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
 
 /**
- * Takes over what `kubectl apply` put there: its fields become devkit's, so that one which leaves the manifest leaves the object too.
- * Without this such a field would stay for ever, owned by an apply that nobody repeats. Gives whether anything had to be changed.
+ * Makes devkit's what has to go with the next apply, which takes away only what devkit owned: what `kubectl apply` put there, so that a field
+ * which leaves the manifest leaves the object too, and defaults that what is wanted forbids. No value changes. Gives whether anything had to be
+ * taken over.
  * @see https://kubernetes.io/docs/reference/using-api/server-side-apply/#upgrading-from-client-side-apply-to-server-side-apply
  */
-export async function adopt(kube: Kube, object: KubeObject, signal: AbortSignal): Promise<boolean> {
-  const entries = managedFieldsOf(object)
-  const theirs = entries.filter(isKubectlApply)
-  if (theirs.length === 0) return false
-  const own = ownFieldsOf(object)
-  const fieldsV1 = [...theirs, ...(own ? [own] : [])]
-    .map((entry) => withoutLastApplied(entry.fieldsV1 ?? {}))
-    .reduce((all, set) => union(all, set), {})
-  const kept = entries.filter((entry) => entry !== own && !theirs.includes(entry))
-  const adopted = { ...theirs[0], manager: 'devkit', operation: 'Apply', fieldsV1 }
+export async function adopt(kube: Kube, aim: Aim, signal: AbortSignal): Promise<boolean> {
+  const managedFields = ownersOnceAdopted(aim)
+  const object = aim.live
+  if (!managedFields) return false
   const operations: PatchOperation[] = [
     // somebody who writes at the same moment is not overwritten
     { op: 'test', path: '/metadata/resourceVersion', value: object.metadata.resourceVersion },
-    { op: 'replace', path: '/metadata/managedFields', value: [...kept, adopted] },
+    { op: 'replace', path: '/metadata/managedFields', value: managedFields },
   ]
   if (object.metadata.annotations?.[lastApplied] !== undefined)
     operations.push({ op: 'remove', path: `/metadata/annotations/${lastApplied.replaceAll('/', '~1')}` })
@@ -33,18 +29,39 @@ export async function adopt(kube: Kube, object: KubeObject, signal: AbortSignal)
     signal.throwIfAborted()
     const now = await kube.get(refOf(object), signal)
     if (!now || now.metadata.resourceVersion === object.metadata.resourceVersion) throw thrown
-    return adopt(kube, now, signal)
+    return adopt(kube, { ...aim, live: now }, signal)
   }
 }
 
-function withoutLastApplied(set: FieldSet): FieldSet {
-  const { 'f:metadata': metadata, ...rest } = set
-  if (!metadata) return set
-  const { 'f:annotations': annotations, ...others } = metadata
-  if (!annotations) return set
-  const { [`f:${lastApplied}`]: _, ...kept } = annotations
-  const left = Object.keys(kept).some((key) => key !== '.') ? { ...others, 'f:annotations': kept } : others
-  return Object.keys(left).length === 0 ? rest : { ...rest, 'f:metadata': left }
+/** Who owns what of an object when that is done; undefined where nothing is to be taken over. */
+export function ownersOnceAdopted(aim: Aim): readonly ManagedFields[] | undefined {
+  const entries = managedFieldsOf(aim.live)
+  const theirs = entries.filter(isKubectlApply)
+  const forbidden = forbiddenDefault(aim)?.map((name) => `f:${name}`)
+  if (theirs.length === 0 && !forbidden) return undefined
+  const own = ownFieldsOf(aim.live)
+  const fieldsV1 = [...theirs, ...(own ? [own] : [])]
+    .map((entry) => without(entry.fieldsV1 ?? {}, pathOfLastApplied))
+    .reduce(union, forbidden ? only(forbidden) : {})
+  const others = entries.filter((entry) => entry !== own && !theirs.includes(entry))
+  const kept = forbidden ? others.map((entry) => ({ ...entry, fieldsV1: without(entry.fieldsV1 ?? {}, forbidden) })) : others
+  const first = theirs[0] ?? own ?? { apiVersion: aim.live.apiVersion, fieldsType: 'FieldsV1' }
+  return [...kept, { ...first, manager: 'devkit', operation: 'Apply', fieldsV1 }]
+}
+
+const pathOfLastApplied = ['f:metadata', 'f:annotations', `f:${lastApplied}`]
+
+function only([key = '', ...below]: readonly string[]): FieldSet {
+  return { [key]: below.length > 0 ? only(below) : {} }
+}
+
+/** A set without what is at a path, nor what is empty above it then. */
+function without(set: FieldSet, [key = '', ...below]: readonly string[]): FieldSet {
+  const { [key]: there, ...rest } = set
+  if (!there) return set
+  const left = below.length > 0 ? without(there, below) : {}
+  if (left === there) return set
+  return Object.keys(left).some((name) => name !== '.') ? { ...rest, [key]: left } : rest
 }
 
 function union(a: FieldSet, b: FieldSet): FieldSet {

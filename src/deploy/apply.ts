@@ -2,7 +2,7 @@ import type { Kube } from '../kube/kube.ts'
 import { delay, mapLimited } from '../lib/async.ts'
 import { DevkitError } from '../lib/errors.ts'
 import { hookOf } from '../lib/hooks.ts'
-import { dataOf, isLabelled, isWorkload, type KubeObject, type Manifest, nameOf, refOf } from '../lib/objects.ts'
+import { dataOf, isLabelled, isWorkload, type KubeObject, type Manifest, nameOf, type ObjectRef, refOf } from '../lib/objects.ts'
 import { isRecord } from '../lib/record.ts'
 import { adopt } from './adopt.ts'
 import { changesBetween, changesTo } from './changes.ts'
@@ -11,7 +11,8 @@ import { lookAtNamespace, nothingObserved, type Observed } from './observed.ts'
 import { isHarmless, makeRoom, recreationFor, remarkOf, unheaded, unwanted } from './recreate.ts'
 import { type Conflict, conflictsOf, isByHand, isImmutable, isSilentWebhook, isStatusOf, refusal } from './refusal.ts'
 import { removeWhole } from './remove.ts'
-import { checkRights } from './rights.ts'
+import { checkRemovals, checkRights } from './rights.ts'
+import { forbiddenDefault, withoutNullParameters, withStrategyOf } from './strategy.ts'
 import { isUnchanged } from './unchanged.ts'
 
 /** What applying did, and the object as the server holds it now. */
@@ -69,7 +70,7 @@ export async function applyManifest(
       await removeWhole(kube, before, {}, signal)
       before = undefined
     }
-    const adopted = before ? await adopt(kube, before, signal) : undefined
+    const adopted = before ? await adopt(kube, { live: before, wanted, forceConflicts }, signal) : undefined
     const change = { wanted, live: before, mayLose, forceConflicts }
     const { object: after, taken, remark } = await applyOrRecreate(kube, manifest, change, signal)
     if (object.kind === 'CustomResourceDefinition') await untilServed(kube, after, signal)
@@ -88,15 +89,16 @@ export async function applyManifest(
 /**
  * Asks the server what it thinks of all manifests, without a write. Objects of kinds that the manifests themselves bring or change are checked by
  * the schemas of these kinds; what is fixed in a hook is left to the apply, since that is made anew.
- * Gives what could not be checked, in words, and what would be lost of the objects that have to be made anew.
+ * Gives what could not be checked, in words, what would be lost of the objects that have to be made anew, and whether there is anything to
+ * write at all.
  * @throws as `applyManifest`, everything that is refused at once; a webhook that does not answer, at once
  */
 export async function checkManifests(
   kube: Kube,
   manifests: readonly Manifest[],
-  { labels, namespace, observed, forceConflicts, mayLose = false }: CheckOptions,
+  { labels, namespace, observed, forceConflicts, mayLose = false, removals = [] }: CheckOptions,
   signal: AbortSignal,
-): Promise<{ readonly unchecked: readonly string[]; readonly losses: readonly string[] }> {
+): Promise<{ readonly unchecked: readonly string[]; readonly losses: readonly string[]; readonly isDue: boolean }> {
   const losses: string[] = []
   const isThere = await hasNamespace(kube, namespace, signal)
   const changed = manifests.filter(({ object }) => {
@@ -110,35 +112,43 @@ export async function checkManifests(
     changed.filter(({ object }) => broughtKinds.has(kindOf(object))),
     definitions,
   )
-  await checkRights(kube, asked, { namespace, isThere }, signal)
+  const failed = changed.flatMap(({ object }) => {
+    const seen = observed.get(object)
+    return seen && hasFailed(seen) ? [refOf(object)] : []
+  })
+  await checkRights(kube, asked, { namespace, isThere, removals: [...removals, ...failed] }, signal)
+  const recreated: ObjectRef[] = []
   const coming = new Set<string | undefined>(isThere ? [] : [namespace])
   for (const { object } of changed)
     if (object.kind === 'Namespace' && !(await hasNamespace(kube, object.metadata.name, signal))) coming.add(object.metadata.name)
   const refused = await mapLimited(asked, 8, async (manifest) => {
-    const wanted = asApplied(manifest.object, labels, observed.get(manifest.object))
+    const seen = observed.get(manifest.object)
+    const wanted = asApplied(manifest.object, labels, seen)
     // a dry run in a namespace that does not exist is refused as such: the default one is the same for every check but that of names
     const placed = coming.has(wanted.metadata.namespace) ? inNamespace(wanted, 'default') : wanted
     try {
       // what has the same name there is somebody else's, and no conflict with this
-      await applyOver(kube, placed, signal, { dryRun: true, forceConflicts: forceConflicts || placed !== wanted })
+      await tryOver(kube, placed, { live: seen, forceConflicts: forceConflicts || placed !== wanted }, signal)
       return undefined
     } catch (thrown) {
       signal.throwIfAborted()
       // each of the others would wait for it as long
       if (isSilentWebhook(thrown)) throw await refusal(kube, thrown, manifest, signal)
       if (isImmutable(thrown) && (hookOf(manifest.object) || placed !== wanted)) return undefined
-      const live = observed.get(manifest.object) ?? (await kube.get(refOf(manifest.object), signal))
+      const live = seen ?? (await kube.get(refOf(manifest.object), signal))
       const recreation = live && recreationFor(live, wanted, thrown)
       if (!recreation) return refusal(kube, thrown, manifest, signal)
-      if (isHarmless(recreation)) return refusalOfNew(kube, manifest, wanted, signal)
-      if (recreation.how !== 'lose' || !mayLose) return unwanted(manifest, recreation, thrown)
+      if (!isHarmless(recreation) && (recreation.how !== 'lose' || !mayLose)) return unwanted(manifest, recreation, thrown)
+      recreated.push(refOf(manifest.object))
+      if (recreation.how !== 'lose') return refusalOfNew(kube, manifest, wanted, signal)
       losses.push(`${nameOf(manifest.object)}: ${recreation.what}`)
       return undefined
     }
   })
   const problems = [...refused.filter((problem) => problem !== undefined), ...bySchema.problems]
+  if (problems.length === 0) await checkRemovals(kube, recreated, signal)
   const [first, ...others] = problems
-  if (!first) return { unchecked: bySchema.unchecked, losses: losses.toSorted() }
+  if (!first) return { unchecked: bySchema.unchecked, losses: losses.toSorted(), isDue: changed.length > 0 }
   if (others.length === 0 || !(first instanceof DevkitError)) throw first
   const told = problems.filter((problem): problem is DevkitError => problem instanceof DevkitError)
   throw new DevkitError(first.code, {
@@ -152,6 +162,8 @@ export async function checkManifests(
 interface CheckOptions extends ApplyOptions {
   readonly namespace: string
   readonly observed: Observed
+  /** What goes in this run besides: it is asked whether it may. */
+  readonly removals?: readonly ObjectRef[]
 }
 
 /** What the server thinks of a workload that takes the place of another: that one goes only when it is good. */
@@ -199,6 +211,23 @@ async function applyOrRecreate(
   return { ...(await applyOver(kube, wanted, signal, { forceConflicts })), remark: remarkOf(wanted, done) }
 }
 
+/** Tries to apply, without a write. Where a default is in the way that goes before the write, everything else is tried. */
+async function tryOver(
+  kube: Kube,
+  wanted: KubeObject,
+  { live, forceConflicts }: Pick<Change, 'live' | 'forceConflicts'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const options = { dryRun: true, forceConflicts }
+  try {
+    await applyOver(kube, wanted, signal, options)
+  } catch (thrown) {
+    signal.throwIfAborted()
+    if (!live || !isStatusOf(thrown, 422) || !forbiddenDefault({ live, wanted, forceConflicts })) throw thrown
+    await applyOver(kube, withStrategyOf(live, wanted), signal, options)
+  }
+}
+
 /** Applies; takes what only hands have changed, and with `forceConflicts` what controllers own. */
 async function applyOver(
   kube: Kube,
@@ -229,7 +258,7 @@ export function asApplied(object: KubeObject, labels: Labels, live?: KubeObject)
     labels: { ...object.metadata.labels, ...(!isOthers && labels) },
   }
   const { stringData, ...rest } = object
-  if (object.kind !== 'Secret' || !isRecord(stringData)) return { ...object, metadata }
+  if (object.kind !== 'Secret' || !isRecord(stringData)) return { ...withoutNullParameters(object), metadata }
   return { ...rest, metadata, data: dataOf(object) }
 }
 

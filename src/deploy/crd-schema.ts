@@ -22,13 +22,33 @@ export async function checkBySchema(manifests: readonly Manifest[], definitions:
   })
   const checked = found.filter(({ of }) => of.length > 0)
   if (checked.length === 0) return { problems: [], unchecked: [] }
-  const { Ajv } = await import('ajv')
-  const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, useDefaults: true, validateFormats: false, logger: false })
+  const ajv = await loadAjv()
   const verdicts = checked.map(({ definition, version, of }) => verdictOf(ajv, of, { definition, version }))
   return {
     problems: verdicts.flatMap(({ problems }) => problems),
     unchecked: verdicts.flatMap(({ unchecked }) => unchecked),
   }
+}
+
+/** A field that a schema does not have, and what is said of it. */
+export interface UnknownField {
+  readonly path: readonly (string | number)[]
+  readonly line: string
+}
+
+/** Every field of an object that the schema of its kind does not have. None where `definition` is of another kind. */
+export async function unknownFields(manifest: Manifest, definition: KubeObject): Promise<readonly UnknownField[]> {
+  const version = servedVersions(definition).find((one) => isOf(manifest.object, one))
+  if (!version) return []
+  const validate = readerOf(await loadAjv(), version, new Set())
+  if (validate(structuredClone(manifest.object))) return []
+  const unknown = told(validate.errors ?? []).filter(({ keyword }) => keyword === 'additionalProperties')
+  return unknown.map((error) => ({ path: pathTo(error, manifest.object), line: lineOf(manifest, error) }))
+}
+
+async function loadAjv(): Promise<Ajv> {
+  const { Ajv } = await import('ajv')
+  return new Ajv({ allErrors: true, verbose: true, strict: false, useDefaults: true, validateFormats: false, logger: false })
 }
 
 interface Version {
@@ -70,7 +90,7 @@ function verdictOf(
   { definition, version }: { readonly definition: KubeObject; readonly version: Version },
 ): SchemaVerdict {
   const left = new Set<string>()
-  const validate = compiled(ajv, asJsonSchema(version.schema ?? anything, { isObject: true, closes: true, left }), left)
+  const validate = readerOf(ajv, version, left)
   const problems = manifests.flatMap((manifest) => {
     // defaults are laid into what is checked
     if (validate(structuredClone(manifest.object))) return []
@@ -79,6 +99,10 @@ function verdictOf(
   const names = manifests.map(({ object }) => nameOf(object)).join(', ')
   const without = ['admission', ...left].join(', ')
   return { problems, unchecked: [`${names}: checked by the schema of ${nameOf(definition)}, without ${without}`] }
+}
+
+function readerOf(ajv: Ajv, { schema = anything }: Version, left: Set<string>) {
+  return compiled(ajv, asJsonSchema(schema, { isObject: true, closes: true, left }), left)
 }
 
 function compiled(ajv: Ajv, schema: JsonSchema, left: Set<string>) {
@@ -221,18 +245,25 @@ function told(errors: readonly ErrorObject[]): readonly ErrorObject[] {
 }
 
 function problemOf(manifest: Manifest, definition: KubeObject, errors: readonly ErrorObject[]): DevkitError {
-  const { object, origin } = manifest
-  const lines = errors.map((error) => {
-    const path = [...pathOf(error.instancePath, object), ...fieldOf(error)]
-    const line = origin.lineAt?.(path) ?? origin.lineAt?.(path.slice(0, -1)) ?? origin.line
-    const field = path.map((key, index) => (typeof key === 'number' ? `[${key}]` : index === 0 ? key : `.${key}`)).join('')
-    return `${placeOf({ ...origin, line })}: ${nameOf(object)}${field && `: ${field}`}: ${saidBy(error)}`
-  })
+  const { object } = manifest
+  const lines = errors.map((error) => lineOf(manifest, error))
   return new DevkitError('APPLY-101', {
     message: lines.join('\n').replace(/(?<![.?!])$/, '.'),
     hint: `Correct the manifest, or the schema in ${nameOf(definition)}.`,
     object: nameOf(object),
   })
+}
+
+function lineOf({ object, origin }: Manifest, error: ErrorObject): string {
+  const path = pathTo(error, object)
+  const line = origin.lineAt?.(path) ?? origin.lineAt?.(path.slice(0, -1)) ?? origin.line
+  const field = path.map((key, index) => (typeof key === 'number' ? `[${key}]` : index === 0 ? key : `.${key}`)).join('')
+  return `${placeOf({ ...origin, line })}: ${nameOf(object)}${field && `: ${field}`}: ${saidBy(error)}`
+}
+
+/** The keys of the field that an error is about. */
+function pathTo(error: ErrorObject, object: KubeObject): readonly (string | number)[] {
+  return [...pathOf(error.instancePath, object), ...fieldOf(error)]
 }
 
 /** The keys of a JSON pointer; those of lists are numbers. */

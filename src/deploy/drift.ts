@@ -4,6 +4,7 @@ import { type KubeObject, type Manifest, refOf } from '../lib/objects.ts'
 import { asApplied } from './apply.ts'
 import { changesBetween, changesTo } from './changes.ts'
 import { isImmutable, refusal } from './refusal.ts'
+import { forbiddenDefault, withStrategyOf } from './strategy.ts'
 
 /**
  * What applying a manifest would change in the cluster, by asking the server without a write: its defaults are no difference. Undefined
@@ -21,7 +22,10 @@ export async function driftOf(
   try {
     live = await kube.get(refOf(manifest.object), signal)
     if (!live) return undefined
-    return changesBetween(live, await kube.apply(wanted(), signal, { dryRun: true, force: true }))
+    const dryRun = (object: KubeObject) => kube.apply(object, signal, { dryRun: true, force: true })
+    if (!forbiddenDefault({ live, wanted: wanted(), forceConflicts: true })) return changesBetween(live, await dryRun(wanted()))
+    const rest = await dryRun(withStrategyOf(live, wanted()))
+    return changesBetween(live, withStrategyOf(wanted(), rest))
   } catch (thrown) {
     signal.throwIfAborted()
     if (!live || !isImmutable(thrown)) throw await refusal(kube, thrown, manifest, signal)

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { Kube } from '../kube/kube.ts'
+import { mapLimited } from '../lib/async.ts'
 import { deletePoliciesOf, hookOf, phasesOf } from '../lib/hooks.ts'
 import { isWorkload, type KubeObject, type Manifest, nameOf, type ObjectRef, refOf } from '../lib/objects.ts'
 import { groupOf } from '../lib/select.ts'
@@ -97,6 +98,18 @@ export class Hooks {
     if (!live || !(await this.#isDue(object, { live, round }, signal))) return false
     await removeWhole(this.#kube, live, this.#whole, signal)
     return true
+  }
+
+  /** What goes in a rollout of these manifests in which nothing fails: hooks that are made anew, and those that are done. */
+  async removals(manifests: readonly Manifest[], signal: AbortSignal): Promise<readonly ObjectRef[]> {
+    const goes = async (object: KubeObject): Promise<boolean> => {
+      if (!hookOf(object) || isKept(object)) return false
+      const live = this.#observed.get(object)
+      if (deletePoliciesOf(object).has('succeeded')) return true
+      return live !== undefined && (await this.#isDue(object, { live, round: 1 }, signal))
+    }
+    const found = await mapLimited(manifests, 8, async ({ object }) => ((await goes(object)) ? [refOf(object)] : []))
+    return found.flat()
   }
 
   /** Takes down that a manifest's object has done its work. */

@@ -5,6 +5,7 @@ import { isLabelled, type Manifest, type ObjectRef, refOf } from '../lib/objects
 import { isRecord } from '../lib/record.ts'
 import { ownLabels } from './apply.ts'
 import { damaged, type Environment, forgetMap, type OwnMap, readMap, writeMap } from './own-map.ts'
+import { isForbidden } from './refusal.ts'
 import { type RemovalOptions, untilGone } from './remove.ts'
 
 const map: OwnMap = {
@@ -16,19 +17,59 @@ const map: OwnMap = {
 
 /**
  * Writes down what is applied for an environment, before it is applied: whatever happens, nothing of ours is forgotten.
+ * `known`: what is written down, where that was read already.
  * Gives what an earlier run applied and these manifests do not have: it stays written down until `prune` has removed it.
  */
 export async function recordInventory(
   kube: Kube,
   environment: Environment,
-  manifests: readonly Manifest[],
+  { manifests, known }: { readonly manifests: readonly Manifest[]; readonly known?: readonly ObjectRef[] | undefined },
   signal: AbortSignal,
 ): Promise<readonly ObjectRef[]> {
-  const before = await readInventory(kube, environment.namespace, signal)
+  const before = known ?? (await readInventory(kube, environment.namespace, signal))
   const left = leftOf(before, manifests)
   const refs = [...manifests.map(({ object }) => refOf(object)), ...left]
   if (textOf(refs) !== textOf(before)) await write(kube, environment, refs, signal)
   return left
+}
+
+/** What an inventory means for these manifests. */
+export interface InventoryOutlook {
+  /** What is written down; undefined where it may not be read. */
+  readonly known: readonly ObjectRef[] | undefined
+  /** What of it `prune` will remove. */
+  readonly leaving: readonly ObjectRef[]
+  /** Whether it is written anew. */
+  readonly isChanging: boolean
+}
+
+/** Looks ahead at `recordInventory` and `prune`, which does away with what holds data where `pruneData`. */
+export async function lookAtInventory(
+  kube: Kube,
+  environment: Environment,
+  { manifests, pruneData }: { readonly manifests: readonly Manifest[]; readonly pruneData: boolean },
+  signal: AbortSignal,
+): Promise<InventoryOutlook> {
+  const known = await unlessForbidden(readInventory(kube, environment.namespace, signal), undefined)
+  const before = known ?? []
+  const left = leftOf(before, manifests)
+  const isChanging = textOf([...manifests.map(({ object }) => refOf(object)), ...left]) !== textOf(before)
+  const labels = ownLabels(environment.project, environment.env)
+  const due = left.filter((ref) => !isMapped(ref) && (pruneData || !holdsData(ref)))
+  const leaving = await mapLimited(due, 8, async (ref) => {
+    const found = await unlessForbidden(kube.get(ref, signal), 'hidden' as const)
+    return found === 'hidden' || (found && isLabelled(found, labels)) ? [ref] : []
+  })
+  return { known, leaving: leaving.flat(), isChanging }
+}
+
+async function unlessForbidden<T, Other>(asked: Promise<T>, other: Other): Promise<T | Other> {
+  try {
+    return await asked
+  } catch (thrown) {
+    if (isForbidden(thrown)) return other
+    throw thrown
+  }
 }
 
 /** What was applied, of that inventory, and is not among the manifests. */

@@ -54,7 +54,7 @@ export class Live {
           if (event.type === 'set') this.#objects.set(`${kind}/${event.object.metadata.name}`, event.object)
           else if (event.type === 'deleted') this.#objects.delete(`${kind}/${event.object.metadata.name}`)
           else this.#listed.add(kind)
-          this.#tell()
+          this.lookAgain()
         }
       }
       const following = follow().catch((thrown: unknown) => {
@@ -109,23 +109,24 @@ export class Live {
       // a watch believes a refusal only when it stays: nobody is to wait so long for what he may not see
       const denied = await this.#kube.denials([{ ...kind, verbs: ['list', 'watch'] }], signal)
       shared.isRefused = denied.length > 0
-      if (shared.isRefused) return this.#tell()
+      if (shared.isRefused) return this.lookAgain()
       for await (const event of this.#kube.watch(kind, signal)) {
-        if (event.type === 'set') shared.objects.set(event.object.metadata.name, event.object)
-        else if (event.type === 'deleted') shared.objects.delete(event.object.metadata.name)
+        if (event.type === 'set') shared.objects.set(keyOf(event.object), event.object)
+        else if (event.type === 'deleted') shared.objects.delete(keyOf(event.object))
         else shared.isListed = true
-        this.#tell()
+        this.lookAgain()
       }
     }
     shared.ended = follow().catch(() => {
       shared.isRefused = true
-      this.#tell()
+      this.lookAgain()
     })
     this.#shared.set(key, shared)
     return shared
   }
 
-  #tell(): void {
+  /** Has everybody who waits for something look again. */
+  lookAgain(): void {
     for (const listener of this.#listeners) listener()
   }
 
@@ -204,6 +205,11 @@ export class Live {
   #replicaSetsOf({ metadata }: KubeObject): readonly KubeObject[] {
     return this.all('ReplicaSet').filter((set) => ownerOf(set) === metadata.uid)
   }
+}
+
+/** Of several namespaces two objects may have the same name. */
+function keyOf({ metadata: { namespace = '', name } }: KubeObject): string {
+  return `${namespace}/${name}`
 }
 
 function hasSeen({ kind, metadata, status }: KubeObject): boolean {

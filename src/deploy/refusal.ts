@@ -2,6 +2,8 @@ import type { ApiFailure, Kube } from '../kube/kube.ts'
 import { DevkitError, messageOf } from '../lib/errors.ts'
 import { nearest } from '../lib/nearest.ts'
 import { type KubeObject, type Manifest, nameOf, placeOf } from '../lib/objects.ts'
+import { groupOf } from '../lib/select.ts'
+import { servedVersions, unknownFields } from './crd-schema.ts'
 import { problemOfRights } from './lacking.ts'
 import { configurationOf, webhookOf } from './webhook.ts'
 
@@ -17,7 +19,7 @@ const hands =
   /^(kubectl.*|k9s|.*lens.*|headlamp.*|dashboard|mozilla|node-fetch|curl|python-requests|unknown|before-first-apply|devkit.*)$/i
 
 /** Whether the field was changed by a person, not by a program that will change it again. */
-export function isByHand({ manager }: Conflict): boolean {
+export function isByHand({ manager }: Pick<Conflict, 'manager'>): boolean {
   return hands.test(manager)
 }
 
@@ -99,8 +101,14 @@ export async function refusal(kube: Kube, thrown: unknown, manifest: Manifest, s
       hint: `Delete it (\`kubectl delete ${object.kind.toLowerCase()} ${object.metadata.name}${object.metadata.namespace ? ` -n ${object.metadata.namespace}` : ''}\`) if nothing in it is needed, then run \`devkit up\`.`,
     })
   if (isRefusedContent(thrown)) {
-    const lines = await Promise.all(fieldErrors(thrown).map((error) => fieldLine(kube, manifest, error, signal)))
-    return new DevkitError('APPLY-101', { ...text, message: ended(lines.join('\n')), hint: 'Correct the manifest.' })
+    const errors = fieldErrors(thrown)
+    const lines = await Promise.all(errors.map((error) => fieldLine(kube, manifest, error, signal)))
+    const more = await untold(kube, manifest, errors, signal)
+    return new DevkitError('APPLY-101', {
+      ...text,
+      message: ended([...lines, ...more].join('\n')),
+      hint: 'Correct the manifest.',
+    })
   }
   return new DevkitError('APPLY-104', {
     ...text,
@@ -154,6 +162,32 @@ export function fieldErrors({ causes, message }: Pick<ApiFailure, 'causes' | 'me
 }
 
 const notInSchema = 'field not declared in schema'
+
+/** Of the unknown fields of a custom resource the server tells those that it came across first: the others, by the schema of its kind. */
+async function untold(
+  kube: Kube,
+  manifest: Manifest,
+  errors: readonly FieldError[],
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  if (!errors.some(({ said }) => said === notInSchema)) return []
+  const definition = await definitionOf(kube, manifest.object, signal)
+  if (!definition) return []
+  const known = new Set(errors.map(({ field }) => JSON.stringify(pathIn(manifest.object, field))))
+  const unknown = await unknownFields(manifest, definition)
+  return unknown.filter(({ path }) => !known.has(JSON.stringify(path))).map(({ line }) => line)
+}
+
+/** The CustomResourceDefinition of an object's kind; undefined where there is none or it may not be looked at. */
+async function definitionOf(kube: Kube, object: KubeObject, signal: AbortSignal): Promise<KubeObject | undefined> {
+  if (!groupOf(object).includes('.')) return undefined
+  const kind = { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition' }
+  const all = await kube.list(kind, signal).catch(() => [])
+  signal.throwIfAborted()
+  return all.find((one) =>
+    servedVersions(one).some(({ apiVersion, kind: name }) => apiVersion === object.apiVersion && name === object.kind),
+  )
+}
 
 async function fieldLine(kube: Kube, manifest: Manifest, { field, said }: FieldError, signal: AbortSignal): Promise<string> {
   const { object } = manifest

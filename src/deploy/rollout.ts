@@ -1,6 +1,7 @@
+import { hookOf } from '../lib/hooks.ts'
 import type { KubeObject } from '../lib/objects.ts'
 import { groupOf } from '../lib/select.ts'
-import type { Condition } from './diagnosis/diagnosis.ts'
+import type { Condition } from './diagnosis/pod.ts'
 
 /** How far an object is: ready, or what it waits for, as a sentence after its name. `failed`: time won't mend it. */
 export type Rollout = 'ready' | { readonly waiting: string; readonly failed?: boolean }
@@ -68,7 +69,14 @@ function jobRollout(job: KubeObject): Rollout {
 function podRollout(pod: KubeObject): Rollout {
   if (hasSucceeded(pod)) return 'ready'
   if (statusOf(pod)['phase'] === 'Failed') return { waiting: 'its pod failed', failed: true }
+  // a hook has done its work when it has ended, however ready it looks while it runs
+  if (hookOf(pod) && isToEnd(pod)) return { waiting: 'its pod runs' }
   return isReadyPod(pod) ? 'ready' : { waiting: 'its pod is not ready' }
+}
+
+function isToEnd({ spec }: KubeObject): boolean {
+  const { restartPolicy = 'Always' } = (spec ?? {}) as { readonly restartPolicy?: string }
+  return restartPolicy !== 'Always'
 }
 
 /** What a status says of an older generation is about pods that are being replaced. */
@@ -139,8 +147,8 @@ function isWithin(pod: KubeObject, workload: KubeObject): boolean {
 /** @see https://kubernetes.io/docs/concepts/storage/storage-classes/#volume-binding-mode */
 function claimRollout(claim: KubeObject, classes: Known['storageClasses']): Rollout {
   const { phase } = statusOf(claim)
-  if (phase === 'Bound' || !classes) return 'ready'
   if (phase === 'Lost') return { waiting: 'its volume is gone', failed: true }
+  if (phase === 'Bound' || !classes) return 'ready'
   const { storageClassName, volumeName } = (claim['spec'] ?? {}) as {
     readonly storageClassName?: string
     readonly volumeName?: string
@@ -169,10 +177,11 @@ function conditionsRollout(object: KubeObject): Rollout {
   if (observedGeneration !== undefined && Number(observedGeneration) < generation)
     return { waiting: 'its controller has not seen the change' }
   const stalled = isTrue(object, 'Stalled')
-  if (stalled) return { waiting: reasonOf(stalled), failed: true }
+  const isOfBefore = ({ observedGeneration: told = generation }: Condition): boolean => told < generation
+  if (stalled && !isOfBefore(stalled)) return { waiting: reasonOf(stalled), failed: true }
   const conditions = conditionsOf(object)
   const told = readyConditions.map((wanted) => conditions.find(({ type }) => type === wanted)).find((one) => one !== undefined)
-  if (told && (told.observedGeneration ?? generation) < generation) return { waiting: 'its controller has not seen the change' }
+  if (told ? isOfBefore(told) : stalled) return { waiting: 'its controller has not seen the change' }
   const reconciling = isTrue(object, 'Reconciling')
   if (reconciling) return { waiting: reasonOf(reconciling) }
   return !told || told.status === 'True' ? 'ready' : { waiting: reasonOf(told) }

@@ -1,8 +1,8 @@
 import type { KindRef, Kube } from '../kube/kube.ts'
+import { DevkitError } from '../lib/errors.ts'
 import { isWorkload, type KubeObject, nameOf } from '../lib/objects.ts'
 import { groupOf } from '../lib/select.ts'
 import type { Step } from '../lib/step.ts'
-import { problemOf } from './diagnosis/diagnosis.ts'
 import type { Followed, Live } from './live.ts'
 import { Nudge } from './nudge.ts'
 import { isOlder } from './readiness.ts'
@@ -34,20 +34,29 @@ export async function unsettled(
   return rollout(latest, known) === 'ready' ? undefined : { ...known, applied }
 }
 
-/** Resolves when the object is ready. One that nobody may look at is. @throws READY-102 after `timeoutMs` milliseconds */
+/**
+ * Resolves when the object is ready. One that nobody may look at is.
+ * @throws READY-107 as soon as time can't mend it, READY-102 after `timeoutMs` milliseconds
+ */
 export async function untilSettled(live: Live, of: Unsettled, timeoutMs: number, step: Step): Promise<void> {
   const { applied } = of
   await using followed = live.follow(kindOf(applied))
   const waits = new Waits(nameOf(applied), step)
   const began = Date.now()
   let last = 'nothing is known of it'
-  const look = (): true | undefined => {
-    if (followed.isRefused) return true
+  const look = (): 'ready' | DevkitError | undefined => {
+    if (followed.isRefused) return 'ready'
     const object = named(followed, applied)
     if (!object || isOlder(object, applied)) return undefined
     const state = rollout(object, of)
-    if (state === 'ready') return true
+    if (state === 'ready') return 'ready'
     last = state.waiting
+    if (state.failed)
+      return new DevkitError('READY-107', {
+        message: `${nameOf(applied)} cannot become ready: ${last}.`,
+        hint: 'Mend what it says, then run this again.',
+        object: nameOf(applied),
+      })
     waits.because(last)
     return undefined
   }
@@ -60,10 +69,14 @@ export async function untilSettled(live: Live, of: Unsettled, timeoutMs: number,
       if (!round.aborted) throw thrown
       return look()
     })
-    if (found) return
+    if (found === 'ready') return
+    if (found) throw found
   }
-  const why = { reason: 'too-slow', pod: undefined, container: undefined, said: last, complaint: undefined } as const
-  throw problemOf(why, nameOf(applied), undefined, [])
+  throw new DevkitError('READY-102', {
+    message: `${nameOf(applied)} is not ready in time: ${last}.`,
+    hint: 'Look at what its controller says of it; `--timeout` waits longer.',
+    object: nameOf(applied),
+  })
 }
 
 function isClaim(object: KubeObject): boolean {

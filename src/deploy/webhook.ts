@@ -40,11 +40,13 @@ export async function configurationOf(
   return undefined
 }
 
-interface Webhook {
+/** A webhook, as far as devkit reads it. */
+export interface Webhook {
   readonly name: string
   readonly clientConfig?: { readonly service?: { readonly namespace: string; readonly name: string } }
 }
 
-function webhooksIn(configuration: KubeObject): readonly Webhook[] {
+/** The webhooks of a configuration. */
+export function webhooksIn(configuration: KubeObject): readonly Webhook[] {
   return (configuration['webhooks'] as readonly Webhook[] | undefined) ?? []
 }

@@ -1,7 +1,8 @@
 import { applyManifest, checkManifests, ownLabels } from '../deploy/apply.ts'
 import { contentsIn, withContentMarks } from '../deploy/content-marks.ts'
+import type { Evidence } from '../deploy/diagnosis/evidence.ts'
 import { Hooks } from '../deploy/hooks.ts'
-import { prune, recordInventory } from '../deploy/inventory.ts'
+import { lookAtInventory, prune, recordInventory } from '../deploy/inventory.ts'
 import type { Live } from '../deploy/live.ts'
 import { lookAtNamespace, nothingObserved, type Observed, observe } from '../deploy/observed.ts'
 import { type Conflict, isByHand } from '../deploy/refusal.ts'
@@ -19,13 +20,19 @@ import type { Source } from './render.ts'
 import { isOwnSecret } from './secrets.ts'
 import { type AfterApplied, type Other, rollOutStage } from './stage.ts'
 import { runStep } from './step.ts'
+import { haveTurn, turnFor } from './turn.ts'
 
 interface Deployment {
   readonly plan: Plan
   readonly source: Source
   readonly kube: Kube
   readonly live: Live
-  readonly manifests: readonly Manifest[]
+  /** What is known of why something is not ready. */
+  readonly evidence: Evidence
+  /** What is to be applied; asked again when another run was waited for. */
+  readonly manifests: () => Promise<readonly Manifest[]>
+  /** Told what is to be said once, however often is deployed. */
+  readonly remark?: ((reason: string) => void) | undefined
   /** A service counts as ready when this has resolved too. */
   readonly synced?: ((service: string) => Promise<void>) | undefined
   /** Whether what holds data goes too when it left the manifests, after a yes. */
@@ -34,24 +41,62 @@ interface Deployment {
   readonly recreateData?: boolean | undefined
 }
 
+interface AsSeen extends Deployment {
+  /** Called before the first write, unless there is none; undefined where nobody else writes. `after a wait`: what was seen may be otherwise now. */
+  readonly beforeWriting: (() => Promise<'at once' | 'after a wait'>) | undefined
+}
+
+/**
+ * Deploys. In a cluster that other machines reach, one run at a time writes: those that wait for another look at everything again.
+ * @throws as `deployAsSeen`; CLUSTER-108 when another run took over after a long silence
+ */
+export async function deploy(deployment: Deployment, run: EngineRun): Promise<readonly Outcome[]> {
+  const { plan, kube } = deployment
+  await using turn = turnFor(plan, kube, run)
+  const signal = turn ? AbortSignal.any([run.signal, turn.lost]) : run.signal
+  const remark = deployment.remark ?? sayOf(run)
+  const beforeWriting = turn && (() => haveTurn(turn, { plan, kube, remark }, { signal }))
+  try {
+    for (;;) {
+      const outcomes = await deployAsSeen({ ...deployment, beforeWriting }, { ...run, signal })
+      if (outcomes !== 'look again') return outcomes
+    }
+  } catch (thrown) {
+    turn?.lost.throwIfAborted()
+    throw thrown
+  }
+}
+
 /**
  * Applies everything in its order and waits until it is ready: by the phases and waves of Helm's and Argo CD's annotations,
  * and in each of them by what services depend on.
  * @throws CLUSTER-107 when data was to go and nobody said yes: before anything is applied, or at the end for what left the manifests
  */
-export async function deploy(
-  { plan, source, kube, live, manifests, synced, pruneData = false, recreateData = false }: Deployment,
+async function deployAsSeen(
+  {
+    plan,
+    source,
+    kube,
+    live,
+    evidence,
+    manifests: wanted,
+    beforeWriting,
+    synced,
+    pruneData = false,
+    recreateData = false,
+  }: AsSeen,
   run: EngineRun,
-): Promise<readonly Outcome[]> {
+): Promise<readonly Outcome[] | 'look again'> {
   const labels = ownLabels(plan.project, plan.env)
   const { forceConflicts } = run
   const own: Manifest = {
     object: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: plan.namespace } },
     origin: { file: plan.configFile, line: 1 },
   }
+  await untilFree(kube, plan.namespace, run)
+  const manifests = await wanted()
   const namespaces = manifests.filter(({ object }) => object.kind === 'Namespace')
   const rest = manifests.filter(({ object }) => object.kind !== 'Namespace')
-  await untilFree(kube, plan.namespace, run)
   const observed = await observe(kube, [own, ...manifests], run.signal)
   const hooks = await Hooks.open(kube, plan, { manifests: rest, observed }, run.signal)
   const over = hooks.over()
@@ -100,21 +145,29 @@ export async function deploy(
     for (const group of byKind(stage.filter(({ object }) => !isWorkload(object))))
       others.push(...(await mapLimited(group, 8, async (manifest) => ({ manifest, applied: await apply(manifest) }))))
   }
+  const main = [...stages.before, ...stages.sync]
   const opening = stages.before[0] ?? stages.sync[0]
   const left = await runStep(
     run,
     'apply',
     async () => {
       // every refusal before the first write
-      const manner = { labels, namespace: plan.namespace, observed, forceConflicts, mayLose: recreateData }
-      const { unchecked, losses } = await checkManifests(kube, marked([...namespaces, ...due]), manner, run.signal)
+      const { known, leaving, isChanging } = await lookAtInventory(kube, plan, { manifests: rest, pruneData }, run.signal)
+      const removals = [
+        ...leaving,
+        ...(await hooks.removals([...main, ...stages.afterApplied, ...stages.afterReady].flat(), run.signal)),
+      ]
+      const manner = { labels, namespace: plan.namespace, observed, forceConflicts, mayLose: recreateData, removals }
+      const { unchecked, losses, isDue } = await checkManifests(kube, marked([...namespaces, ...due]), manner, run.signal)
       for (const reason of unchecked) run.bus.emit({ type: 'action', do: 'none', reason })
       if (losses.length > 0) await confirmLosses(losses, run)
       const isNamed = namespaces.some(({ object }) => object.metadata.name === plan.namespace)
       // a namespace that somebody else made is used as it is, and stays
       const isUsed = isNamed || (await isSomebodyElses(kube, plan.namespace, labels, run.signal))
       for (const namespace of isUsed ? namespaces : [...namespaces, own]) await apply(namespace)
-      const before = await recordInventory(kube, plan, rest, run.signal)
+      const isWriting = isDue || isChanging || removals.length > 0
+      if (beforeWriting && isWriting && (await beforeWriting()) === 'after a wait') return undefined
+      const before = await recordInventory(kube, plan, { manifests: rest, known }, run.signal)
       for (const { object } of over) tell(refOf(object), 'unchanged')
       await applyRest(stages.basis)
       await applyRest(opening)
@@ -122,11 +175,26 @@ export async function deploy(
     },
     () => (outcomes.every((each) => each === 'unchanged') ? 'unchanged' : 'configured'),
   )
+  if (!left) return 'look again'
   const ready = new Map<string, Promise<void>>()
   const deployStage = async (stage: Stage, signal: AbortSignal, afterApplied?: AfterApplied): Promise<void> => {
     const workloads = marked(stage.filter(({ object }) => isWorkload(object)))
     await rollOutStage(
-      { plan, source, kube, live, workloads, others: others.splice(0), services, ready, apply, hooks, synced, afterApplied },
+      {
+        plan,
+        source,
+        kube,
+        live,
+        evidence,
+        workloads,
+        others: others.splice(0),
+        services,
+        ready,
+        apply,
+        hooks,
+        synced,
+        afterApplied,
+      },
       { ...run, signal },
     )
   }
@@ -141,7 +209,6 @@ export async function deploy(
     await deployNext(stages.afterApplied, signal)
     await sweep(['Helm'])
   }
-  const main = [...stages.before, ...stages.sync]
   const deployAll = async (): Promise<void> => {
     for (const [index, stage] of main.entries()) {
       if (stage !== opening) await applyRest(stage)
@@ -173,7 +240,8 @@ export async function deploy(
   return outcomes
 }
 
-interface Pruning extends Pick<Deployment, 'plan' | 'kube' | 'manifests'> {
+interface Pruning extends Pick<Deployment, 'plan' | 'kube'> {
+  readonly manifests: readonly Manifest[]
   readonly left: readonly ObjectRef[]
   readonly pruneData: boolean
   readonly told: (ref: ObjectRef, outcome: 'pruned' | 'kept') => void
@@ -181,7 +249,7 @@ interface Pruning extends Pick<Deployment, 'plan' | 'kube' | 'manifests'> {
 
 /** Removes what left the manifests. @throws CLUSTER-107 when data was to go too and nobody said yes: the rest is gone then */
 async function pruneLeft({ plan, kube, manifests, left, pruneData, told }: Pruning, run: EngineRun): Promise<void> {
-  const say = (reason: string): void => run.bus.emit({ type: 'action', do: 'none', reason })
+  const say = sayOf(run)
   const mayGo = async (data: readonly ObjectRef[]): Promise<boolean> =>
     pruneData && (await run.confirm(`${data.map(spotOf).join(', ')} left the manifests and hold data. Remove?`))
   const done = await prune(kube, plan, { manifests, left, mayGo, waiting: { patienceMs: patienceOf(run), say } }, run.signal)
@@ -192,6 +260,10 @@ async function pruneLeft({ plan, kube, manifests, left, pruneData, told }: Pruni
       message: `All is applied, and nobody said yes to removing ${kept.map(({ ref }) => spotOf(ref)).join(', ')}, with all they hold.`,
       hint: 'Say `devkit up --prune-data --yes` to remove them too.',
     })
+}
+
+function sayOf({ bus }: EngineRun): (reason: string) => void {
+  return (reason) => bus.emit({ type: 'action', do: 'none', reason })
 }
 
 function takenText(conflict: Conflict): string {

@@ -5,6 +5,7 @@ import { forgetHooks } from '../deploy/hooks.ts'
 import { forgetInventory, holdsData, readInventory } from '../deploy/inventory.ts'
 import { isStatusOf } from '../deploy/refusal.ts'
 import { untilGone } from '../deploy/remove.ts'
+import { forgetTurn } from '../deploy/turn.ts'
 import { type PortBook, portBookFile } from '../forward/mapped.ts'
 import type { Kube } from '../kube/kube.ts'
 import { mapLimited } from '../lib/async.ts'
@@ -26,6 +27,7 @@ import {
   releaseEnvironment,
 } from './environment.ts'
 import { runStep } from './step.ts'
+import { haveTurn, turnFor } from './turn.ts'
 import { type BoundVolume, boundVolumes } from './volumes.ts'
 
 export interface DownOptions {
@@ -161,7 +163,11 @@ async function removeEnvironment(
   await using scope = new Scope()
   const kube = scope.use(await openApi(run, cluster.kubeconfig))
   await kube.untilReady(60_000, signal)
-  const namespace = await ownObject(kube, namespaceOf(plan), plan, signal)
+  await using turn = turnFor(plan, kube, run)
+  const findNamespace = (): Promise<KubeObject | undefined> => ownObject(kube, namespaceOf(plan), plan, signal)
+  const isDue = (await findNamespace()) !== undefined || (await readInventory(kube, plan.namespace, signal)).length > 0
+  if (turn && isDue) await haveTurn(turn, { plan, kube, remark: step.say }, run)
+  const namespace = await findNamespace()
   const removed: KubeObject[] = []
   for (const object of (await ownObjects(kube, plan, () => true, signal)).toReversed()) {
     const ref = refOf(object)
@@ -188,6 +194,7 @@ async function removeEnvironment(
     await forgetHooks(kube, plan.namespace, signal)
     // what a watch that was killed has left
     await kube.remove({ apiVersion: 'v1', kind: 'ConfigMap', name: leaseMap, namespace: plan.namespace }, signal)
+    if (turn) await forgetTurn(kube, plan.namespace, signal)
   }
   return 'pruned'
 }

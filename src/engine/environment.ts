@@ -15,6 +15,8 @@ export interface Parts {
   readonly host: Pick<Host, 'engine' | 'files' | 'watch' | 'giveMemoryBack' | 'lock' | 'listenerOn'>
   readonly openKube: (kubeconfig: string, options?: Pick<OpenOptions, 'onAbsence'>) => Promise<Kube>
   readonly stateDirectory: string
+  /** What other machines are told of this run: `devkit up on laptop, pid 12`. */
+  readonly who: string
   /** Where the config has what a path leads to: `devkit.config.ts:4:3`. Without it the path is told. */
   readonly placeOf?: (path: readonly string[]) => Promise<string>
 }
@@ -111,7 +113,7 @@ export async function occupyEnvironment(
   const environment = `environment ${plan.project}/${plan.env}`
   const taken = await untilTaken(host, environment, scope.signal, (holder) => {
     if (holder.endsByItself) {
-      bus.emit({ type: 'action', do: 'none', reason: `waits for ${holderName(holder)}, which works on the ${environment}` })
+      bus.emit({ type: 'action', do: 'none', reason: waitText(plan, holder) })
       return
     }
     throw new DevkitError('CLUSTER-108', {
@@ -145,7 +147,12 @@ async function untilTaken(
   }
 }
 
-function holderName({ what, pid, since }: LockHolder): string {
+/** What is said of a run that another waits for. */
+export function waitText({ project, env }: Plan, holder: Omit<LockHolder, 'endsByItself'>): string {
+  return `waits for ${holderName(holder)}, which works on the environment ${project}/${env}`
+}
+
+function holderName({ what, pid, since }: Omit<LockHolder, 'endsByItself'>): string {
   const details = [pid === undefined ? '' : `pid ${pid}`, since === undefined ? '' : `since ${since}`].filter(Boolean)
   return details.length === 0 ? what : `${what} (${details.join(', ')})`
 }

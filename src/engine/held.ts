@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { statusOf } from '../deploy/diagnosis/diagnosis.ts'
+import { statusOf } from '../deploy/diagnosis/pod.ts'
 import type { Files } from '../host/host.ts'
 import { gitIgnoreRules, ignoring } from '../lib/ignore.ts'
 import { type Container, type KubeObject, podSpecOf } from '../lib/objects.ts'

@@ -1,9 +1,14 @@
+import type { Live } from '../deploy/live.ts'
+import { unserved } from '../deploy/unserved.ts'
 import type { Bus } from '../events/bus.ts'
 import type { EventBody } from '../events/event.ts'
 import type { Kube } from '../kube/kube.ts'
+import type { Manifest } from '../lib/objects.ts'
 import type { Plan } from '../plan/plan.ts'
 import { capabilitiesOf, minorOf } from '../render/capabilities.ts'
 import { tooMuch } from '../render/preflight/capacity.ts'
+import { unservedFinding } from '../render/preflight/controllers.ts'
+import { placesIn } from '../render/preflight/field.ts'
 import { type Finding, failureOf, problemIn } from '../render/preflight/finding.ts'
 import { preflight } from '../render/preflight/preflight.ts'
 import { type PreflightInput, stackOf } from '../render/preflight/stack.ts'
@@ -131,6 +136,24 @@ export async function findingsOfVersion(plan: Plan, kube: Kube, signal: AbortSig
       hint: `Write \`kubernetes: '${minor}'\` in the config, or use a cluster of ${plan.kubernetes}: one that devkit makes is of the version of its \`nodeImage\`.`,
     },
   ]
+}
+
+/** What was applied to a cluster that devkit did not make and that nothing there serves. */
+export async function findingsOfControllers(
+  { plan, manifests, source }: { readonly plan: Plan; readonly manifests: readonly Manifest[]; readonly source: Source },
+  { kube, live }: { readonly kube: Kube; readonly live: Live },
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  if (isOwn(plan)) return []
+  const placeOf = placesIn(source.manifests)
+  const found = Map.groupBy(await unserved(kube, live, manifests, signal), ({ lacks }) => lacks)
+  return [...found].flatMap(([lacks, of]) =>
+    unservedFinding(
+      { placeOf },
+      of.map(({ manifest }) => manifest),
+      lacks,
+    ),
+  )
 }
 
 /** Tells findings: each warning once, and as resolved when it is found no more. */

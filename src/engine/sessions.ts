@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import { statusOf } from '../deploy/diagnosis/diagnosis.ts'
+import { statusOf } from '../deploy/diagnosis/pod.ts'
 import { delay } from '../lib/async.ts'
 import { DevkitError } from '../lib/errors.ts'
 import type { Container, KubeObject, PodSpec } from '../lib/objects.ts'

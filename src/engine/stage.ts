@@ -1,3 +1,4 @@
+import type { Evidence } from '../deploy/diagnosis/evidence.ts'
 import type { Hooks } from '../deploy/hooks.ts'
 import type { Live } from '../deploy/live.ts'
 import { untilReady } from '../deploy/readiness.ts'
@@ -15,6 +16,7 @@ export interface StageRollout {
   readonly source: Source
   readonly kube: Kube
   readonly live: Live
+  readonly evidence: Evidence
   readonly workloads: readonly Manifest[]
   /** What was applied besides them, to be ready with them. */
   readonly others: readonly Other[]
@@ -43,7 +45,7 @@ export type AfterApplied = (signal: AbortSignal) => Promise<void>
  * @throws the first failure, when everything else of the stage has ended
  */
 export async function rollOutStage(
-  { plan, source, kube, live, workloads, others, services, ready, apply, hooks, synced, afterApplied }: StageRollout,
+  { plan, source, kube, live, evidence, workloads, others, services, ready, apply, hooks, synced, afterApplied }: StageRollout,
   run: EngineRun,
 ): Promise<void> {
   const serviceOf = new Map(plan.services.map((service) => [targetOf(source, service).workload, service]))
@@ -71,8 +73,8 @@ export async function rollOutStage(
       const namespace = manifest.object.metadata.namespace ?? plan.namespace
       await runStep({ ...run, signal }, `ready/${service?.name ?? manifest.object.metadata.name}`, (step) =>
         untilReady(
-          kube,
           live,
+          evidence,
           { workload, applied, namespace, service: service?.name, services, timeoutMs: run.timeoutMs() },
           step,
         ),

@@ -1,6 +1,8 @@
 import type { Cluster } from '../cluster/provider.ts'
-import { podTrouble, problemOf } from '../deploy/diagnosis/diagnosis.ts'
+import type { Evidence } from '../deploy/diagnosis/evidence.ts'
+import { problemOf, type Verdict, withWaiters } from '../deploy/diagnosis/verdict.ts'
 import { goneWhenDone } from '../deploy/hooks.ts'
+import { followedKinds, Live } from '../deploy/live.ts'
 import { rollout } from '../deploy/rollout.ts'
 import type { Problem } from '../events/event.ts'
 import type { ServiceStatus, Status } from '../events/status.ts'
@@ -14,6 +16,7 @@ import { Scope } from '../lib/scope.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { providerOf, transportOf } from '../toolbox.ts'
 import { checkHolder, type EngineRun } from './environment.ts'
+import { evidenceOf } from './evidence.ts'
 import { staleContainers } from './held.ts'
 import { outlineOf, renderSource, type Source, targetOf } from './render.ts'
 import { problemEvent } from './step.ts'
@@ -87,11 +90,14 @@ async function look(
   const kube = scope.use(await parts.openKube(cluster.kubeconfig))
   await kube.untilReady(patienceMs, signal)
   const book = await parts.host.files.readJson<PortBook>(portBookFile(parts.stateDirectory, cluster.name))
-  const [volumes, pods, workloads] = await Promise.all([
+  const live = new Live(kube, plan.namespace, scope)
+  const evidence = evidenceOf(plan, source, { kube, live }, scope)
+  const [volumes, workloads] = await Promise.all([
     boundVolumes(kube, plan.namespace, signal),
-    kube.list({ apiVersion: 'v1', kind: 'Pod', namespace: plan.namespace }, signal),
     Promise.all(plan.services.map((service) => liveWorkload(plan, source, service, kube, signal))),
+    live.until(() => (followedKinds.every(([, kind]) => live.isListed(kind)) ? true : undefined), signal),
   ])
+  const pods = live.all('Pod')
   const isGone = await goneWhenDone(kube, plan.namespace, signal)
   const services = plan.services.map(async (service, index) => {
     const stale = await staleContainers(
@@ -105,10 +111,15 @@ async function look(
     const seen = serviceStatus(plan, source, { service, live: workloads[index], isDone, book })
     return stale.length > 0 ? { ...seen, stale: [...stale] } : seen
   })
+  const found = await verdictsNow(plan, workloads, evidence, signal)
+  const waitingFor = (name: string): Pick<ServiceStatus, 'waiting'> | undefined => {
+    const others = found.find(({ service }) => service.name === name)?.verdict.waitsFor
+    return others && { waiting: `for ${others.join(', ')}` }
+  }
   return {
-    services: await Promise.all(services),
+    services: (await Promise.all(services)).map((service) => ({ ...service, ...waitingFor(service.name) })),
     volumes: [...volumes],
-    problems: plan.services.flatMap((service, index) => problemsOf(service, workloads[index], pods)),
+    problems: await problemsIn(found, evidence, signal),
   }
 }
 
@@ -188,15 +199,44 @@ function podsOf(live: KubeObject | undefined, pods: readonly KubeObject[]): read
     : pods.filter(({ metadata }) => selector.every(([name, value]) => metadata.labels?.[name] === value))
 }
 
-/** What keeps the pods of a service from being ready, one problem for all that have the same. */
-function problemsOf(service: ServicePlan, live: KubeObject | undefined, pods: readonly KubeObject[]): readonly Problem[] {
-  if (!live || rollout(live) === 'ready') return []
-  const problems = new Map<string, Problem>()
-  for (const pod of podsOf(live, pods)) {
-    const why = podTrouble(pod, Date.now())
-    if (!why) continue
-    const { type: _, ...problem } = problemEvent(problemOf(why, nameOf(live), service.name, []))
-    problems.set(`${problem.code} ${problem.message}`, problem)
+interface Found {
+  readonly service: ServicePlan
+  readonly workload: string
+  readonly verdict: Verdict
+}
+
+/** Why services are not ready, as far as can be told by one look. */
+async function verdictsNow(
+  plan: Plan,
+  workloads: readonly (KubeObject | undefined)[],
+  evidence: Evidence,
+  signal: AbortSignal,
+): Promise<readonly Found[]> {
+  const unready = plan.services.flatMap((service, index) => {
+    const live = workloads[index]
+    // how the runs of a CronJob ended is not in its own status
+    return live && (rollout(live) !== 'ready' || live.kind === 'CronJob') ? [{ service, live }] : []
+  })
+  // rules ask for more as they learn more
+  for (let round = 0; round < 3; round++) {
+    for (const { live } of unready) evidence.lookAt(live)
+    await evidence.settled(signal)
   }
-  return [...problems.values()]
+  return unready.flatMap(({ service, live }) => {
+    const { verdict } = evidence.lookAt(live)
+    return verdict ? [{ service, workload: nameOf(live), verdict }] : []
+  })
+}
+
+/** One problem for each that has one of its own; who waits for it is told with it. */
+async function problemsIn(found: readonly Found[], evidence: Evidence, signal: AbortSignal): Promise<Problem[]> {
+  const own = found.filter(({ verdict }) => !verdict.waitsFor)
+  return await Promise.all(
+    own.map(async ({ service, workload, verdict }) => {
+      const lines = await evidence.linesOf(verdict, signal)
+      const told = withWaiters(verdict, evidence.waitersFor(workload))
+      const { type: _, ...problem } = problemEvent(problemOf(told, { workload, service: service.name, lines }), verdict.severity)
+      return problem
+    }),
+  )
 }

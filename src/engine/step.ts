@@ -52,6 +52,7 @@ export function problemEvent(thrown: unknown, severity: Problem['severity'] = 'f
   }
 }
 
-function docsOf(code: string): string {
+/** The page that explains a code. */
+export function docsOf(code: string): string {
   return `docs/problems.md#${code.toLowerCase()}`
 }

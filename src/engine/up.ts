@@ -27,11 +27,14 @@ import {
   type Parts,
   releaseEnvironment,
 } from './environment.ts'
+import { evidenceOf } from './evidence.ts'
 import { MissingSources } from './missing.ts'
-import { FindingsBook, findingsBefore, findingsOfVersion } from './preflight.ts'
+import { FindingsBook, findingsBefore, findingsOfControllers, findingsOfVersion } from './preflight.ts'
+import { ProblemBook } from './problem-book.ts'
 import { programsOf, shellRemarks } from './programs.ts'
 import { applyProfile, outlineOf, renderSource, type Source, targetOf } from './render.ts'
 import { contentsOf, valuesOf } from './secrets.ts'
+import { type Charge, StandingDiagnosis } from './standing-diagnosis.ts'
 import { runStep } from './step.ts'
 
 /** How long an API server may take that begins on a busy machine, in ms. */
@@ -67,6 +70,12 @@ export interface UpOptions {
   readonly synced?: (service: string) => Promise<void>
   /** What was said of the profile, so that it is not said again. */
   readonly told?: Set<string>
+  /** Where problems are told that may be mended again. */
+  readonly problems?: ProblemBook
+  /** What a person saved last that touches a service, as a sentence. */
+  readonly savedBefore?: Charge['savedBefore']
+  /** Told when something that was wrong is well again. */
+  readonly onMended?: Charge['onMended']
   /** What was told of the manifests before, so that it is not told again. */
   readonly findings?: FindingsBook
 }
@@ -150,16 +159,27 @@ export async function up(asked: Plan, run: EngineRun, scope: Scope, options: UpO
   const programs = await programsOf(plan, images, parts, { signal })
   tell(shellRemarks(plan, source, programs))
   const profiled = applyProfile(plan, source, references(images), programs)
-  const wanted = withSecrets(profiled, await contentsOf(plan, values, kube, parts, signal), plan)
   const forwards = provider.own ? await mapPorts(plan, ports, cluster, run) : []
   if (!provider.own) tellWays(plan, source, ports, run)
   const urls = Object.fromEntries(forwards.toReversed().map(({ service, url }) => [service, url]))
   const live = new Live(kube, plan.namespace, scope)
+  const evidence = evidenceOf(plan, source, { kube, live }, scope)
   const running = { plan, source, cluster, kube, live, images, urls }
   options.attach?.({ ...running, unchanged: false })
-  const manifests = [...wanted, ...forwards.map(({ manifest }) => manifest)]
-  const { synced, pruneData, recreateData } = options
-  const outcomes = await deploy({ plan, source, kube, live, manifests, synced, pruneData, recreateData }, run)
+  const manifests = async (): Promise<readonly Manifest[]> => {
+    const wanted = withSecrets(profiled, await contentsOf(plan, values, kube, parts, signal), plan)
+    return [...wanted, ...forwards.map(({ manifest }) => manifest)]
+  }
+  const remark = (reason: string): void => tell([reason])
+  const { synced, pruneData, recreateData, problems = new ProblemBook(run), savedBefore, onMended } = options
+  const diagnosis = new StandingDiagnosis({ plan, source, live, evidence, problems, savedBefore, onMended }, run, scope)
+  const deployment = { plan, source, kube, live, evidence, manifests, remark, synced, pruneData, recreateData }
+  const outcomes = await deploy(deployment, run).catch((thrown: unknown) => {
+    diagnosis.deployed({ allReady: false })
+    throw thrown
+  })
+  diagnosis.deployed({ allReady: true })
+  findings.tell('controllers', await findingsOfControllers({ plan, manifests: profiled, source }, running, signal))
   const unchanged =
     outcome === 'unchanged' &&
     !restarted &&

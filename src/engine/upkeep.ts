@@ -13,8 +13,9 @@ import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { neverSynced } from '../sync/mapping.ts'
 import type { EngineRun } from './environment.ts'
 import { FindingsBook } from './preflight.ts'
+import { ProblemBook } from './problem-book.ts'
 import { type Source, targetOf } from './render.ts'
-import { problemEvent, runStep } from './step.ts'
+import { runStep } from './step.ts'
 import { buildImage, imageFile, type Running, runningRepository, up } from './up.ts'
 
 /** What time may mend: tried again without a save. */
@@ -22,6 +23,9 @@ const passing = ['ENGINE-101', 'ENGINE-103', 'CLUSTER-104', 'APPLY-104', 'IMAGE-
 const retryMs = 3000
 /** So long a build or a rollout waits for more of the same burst, e.g. of a branch switch, in ms. */
 const settleMs = 100
+
+/** So long a save may be what broke a service that was well until then, in s. */
+const blamedForS = 120
 
 /** Why a piece of work was ended: a newer change made it pointless. */
 class Overtaken extends Error {}
@@ -46,7 +50,7 @@ export class Upkeep {
   readonly #run: EngineRun
   readonly #scope: Scope
   readonly #follower: Follower
-  readonly #problems: Problems
+  readonly #problems: ProblemBook
   readonly #told = new Set<string>()
   readonly #findings: FindingsBook
   #plan: Plan
@@ -58,6 +62,7 @@ export class Upkeep {
   /** What the containers run now; undefined until the first `up` came so far. */
   #generation: Scope | undefined
   #turn: { readonly abort: AbortController; clusterIsThere: boolean } | undefined
+  readonly #saves = new Map<string, { readonly paths: readonly string[]; readonly at: number }>()
   #wanted = false
   #failed = false
   #complete = false
@@ -67,7 +72,7 @@ export class Upkeep {
     this.#run = run
     this.#scope = scope
     this.#follower = follower
-    this.#problems = new Problems(run)
+    this.#problems = new ProblemBook(run)
     this.#findings = new FindingsBook(run.bus)
   }
 
@@ -106,6 +111,11 @@ export class Upkeep {
         this.#images.delete(repositoryOf(service.image))
     }
     this.bringUp()
+  }
+
+  /** Files (relative to the project) were saved that touch a service. */
+  saved(service: string, paths: readonly string[]): void {
+    this.#saves.set(service, { paths, at: Date.now() })
   }
 
   /** A save that touches a service: what failed for it is tried again. */
@@ -206,6 +216,23 @@ export class Upkeep {
     }
   }
 
+  /** What kept the last `up` from its end is mended, by whomever: what is left of it is done. */
+  #goOn(): void {
+    if (!this.#failed || this.#turn || this.#scope.signal.aborted) return
+    this.#problems.patient = true
+    this.bringUp()
+  }
+
+  #savedBefore(service: string, since: number): string | undefined {
+    const save = this.#saves.get(service)
+    if (!save) return undefined
+    const earlier = Math.max(0, Math.round((since - save.at) / 1000))
+    if (earlier > blamedForS) return undefined
+    const others = save.paths.length > 3 ? ` and ${save.paths.length - 3} more` : ''
+    const time = new Date(save.at).toTimeString().slice(0, 8)
+    return `Before it: ${save.paths.slice(0, 3).join(', ')}${others} saved at ${time}${earlier > 0 ? `, ${earlier} s earlier` : ''}.`
+  }
+
   async #up(signal: AbortSignal): Promise<void> {
     const next = this.#scope.child()
     const run = { ...this.#run, signal: AbortSignal.any([next.signal, signal]) }
@@ -227,6 +254,9 @@ export class Upkeep {
         synced: (service) => this.#follower.synced(service, run.signal),
         told: this.#told,
         findings: this.#findings,
+        problems: this.#problems,
+        savedBefore: (service, since) => this.#savedBefore(service, since),
+        onMended: () => this.#goOn(),
       })
       if (!this.#complete && Object.keys(running.urls).length === 0)
         this.#run.bus.emit({ type: 'action', do: 'none', reason: 'watching' })
@@ -244,41 +274,6 @@ export class Upkeep {
 /** No save changes who holds the environment. */
 function isFinal(thrown: unknown): boolean {
   return thrown instanceof DevkitError && thrown.code === 'PLAN-103'
-}
-
-/** Problems that are shown and not yet mended, by what they are about. */
-class Problems {
-  readonly #run: EngineRun
-  readonly #open = new Map<string, DevkitError>()
-  /** The next problem comes from a retry that nobody asked for: it is shown only when it is another. */
-  patient = false
-
-  constructor(run: EngineRun) {
-    this.#run = run
-  }
-
-  show(about: string, thrown: unknown): void {
-    const before = this.#open.get(about)
-    const quiet = this.patient
-    this.patient = false
-    if (!(thrown instanceof DevkitError)) {
-      this.#run.bus.emit(problemEvent(thrown))
-      return
-    }
-    const same = before?.code === thrown.code && before.message === thrown.message
-    if (same && quiet) return
-    if (before && (before.code !== thrown.code || before.service !== thrown.service || before.object !== thrown.object))
-      this.resolve(about)
-    this.#open.set(about, thrown)
-    this.#run.bus.emit(problemEvent(thrown))
-  }
-
-  resolve(about: string): void {
-    const open = this.#open.get(about)
-    if (!open) return
-    this.#open.delete(about)
-    this.#run.bus.emit({ type: 'problem.resolved', code: open.code, service: open.service, object: open.object })
-  }
 }
 
 /** What `plan/affected` has to know beside the plan, as it is on the disk now. */

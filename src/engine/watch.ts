@@ -131,6 +131,7 @@ export async function watch(first: Plan, run: EngineRun, scope: Scope, replan: R
       for (const action of actions) {
         const service = 'service' in action ? action.service : undefined
         run.bus.emit({ type: 'action', service, do: action.do, reason: action.reason })
+        for (const { name } of plan.services) if (service === undefined || service === name) upkeep.saved(name, some)
         if (action.do === 'sync') {
           sessions.changed(action.service, action.paths, firstEvent)
           upkeep.retry(action.service)

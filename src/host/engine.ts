@@ -2,7 +2,7 @@ import { type Duplex, PassThrough, Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type Docker from 'dockerode'
 import { DevkitError } from '../lib/errors.ts'
-import type { Engine, EngineStream } from './host.ts'
+import type { Engine, EngineInfo, EngineStream, EngineUsage } from './host.ts'
 
 /** The container engine at `address`, through its API. The first use loads dockerode. */
 export async function openEngine(address: string): Promise<Engine> {
@@ -17,7 +17,9 @@ export async function openEngine(address: string): Promise<Engine> {
   }
   return {
     version: (signal) => ask(() => versionOf(docker, address, signal)),
-    machine: (signal) => ask(() => machineOf(docker, signal)),
+    machine: (signal) => ask(() => infoOf(docker, signal)),
+    info: (signal) => ask(() => infoOf(docker, signal)),
+    usage: (signal) => ask(() => usageOf(docker, signal)),
     image: (reference) => ask(() => inspectImage(docker, reference)),
     imageHas: (reference, path) => ask(() => lookInImage(docker, reference, path)),
     tagImage: (reference, repository, tag) => ask(() => docker.getImage(reference).tag({ repo: repository, tag })),
@@ -75,13 +77,60 @@ async function versionOf(docker: Docker, address: string, signal: AbortSignal): 
   }
 }
 
-async function machineOf(docker: Docker, signal: AbortSignal) {
+/** @see https://docs.docker.com/reference/api/engine/version/v1.51/#tag/System/operation/SystemInfo */
+async function infoOf(docker: Docker, signal: AbortSignal): Promise<EngineInfo> {
+  // its types do not know the option, nor all that is told
+  const info = docker.info as (options: { abortSignal: AbortSignal }) => Promise<{
+    readonly ServerVersion: string
+    readonly NCPU: number
+    readonly MemTotal: number
+    readonly Architecture: string
+    readonly Name: string
+    readonly KernelVersion: string
+    readonly OperatingSystem: string
+    readonly CgroupVersion?: string
+    readonly Driver: string
+    readonly DockerRootDir: string
+    readonly SystemTime: string
+  }>
+  const told = await info.call(docker, { abortSignal: signal })
+  return {
+    version: told.ServerVersion,
+    cpus: told.NCPU,
+    bytes: told.MemTotal,
+    architecture: told.Architecture,
+    name: told.Name,
+    kernel: told.KernelVersion,
+    system: told.OperatingSystem,
+    cgroup: told.CgroupVersion ?? '1',
+    storage: told.Driver,
+    directory: told.DockerRootDir,
+    time: Date.parse(told.SystemTime),
+  }
+}
+
+async function usageOf(docker: Docker, signal: AbortSignal): Promise<EngineUsage> {
+  interface Sized {
+    readonly Size?: number
+    readonly SizeRw?: number
+    readonly UsageData?: { readonly Size: number } | null
+  }
   // its types do not know the option
-  const info = docker.info as (options: {
-    abortSignal: AbortSignal
-  }) => Promise<{ readonly NCPU: number; readonly MemTotal: number; readonly Architecture: string }>
-  const { NCPU: cpus, MemTotal: bytes, Architecture: architecture } = await info.call(docker, { abortSignal: signal })
-  return { cpus, bytes, architecture }
+  const df = docker.df as (options: { abortSignal: AbortSignal }) => Promise<{
+    readonly LayersSize?: number
+    readonly Volumes?: readonly Sized[] | null
+    readonly Containers?: readonly Sized[] | null
+    readonly BuildCache?: readonly Sized[] | null
+  }>
+  const { LayersSize = 0, Volumes, Containers, BuildCache } = await df.call(docker, { abortSignal: signal })
+  const sum = (list: readonly Sized[] | null | undefined, size: (one: Sized) => number | undefined): number =>
+    (list ?? []).reduce((all, one) => all + Math.max(0, size(one) ?? 0), 0)
+  return {
+    images: LayersSize,
+    volumes: sum(Volumes, ({ UsageData }) => UsageData?.Size),
+    containers: sum(Containers, ({ SizeRw }) => SizeRw),
+    buildCache: sum(BuildCache, ({ Size }) => Size),
+  }
 }
 
 function connection(address: string): Docker.DockerOptions {

@@ -3,6 +3,7 @@ import type { DevkitError } from '../lib/errors.ts'
 import type { IgnoreFile } from '../lib/ignore.ts'
 import type { Step } from '../lib/step.ts'
 import type * as files from './files.ts'
+import type { Space, WatchUse } from './resources.ts'
 
 /** The machine, as narrow as the rooms need it. Each part is opened when first used. */
 export interface Host {
@@ -17,6 +18,12 @@ export interface Host {
   readonly lock: TakeLock
   /** The program that listens on a TCP port of this machine, as a person knows it; undefined where it can't be told. */
   readonly listenerOn: (port: number) => Promise<string | undefined>
+  /** The room at a path, or at the nearest directory above it that is there. */
+  readonly spaceAt: (path: string) => Promise<Space>
+  /** How much of what may be watched is watched; undefined where the system has no limit. */
+  readonly watchUse: () => Promise<WatchUse | undefined>
+  /** Name and kernel of this machine: an engine that says the same runs on it, and not in a machine of its own. */
+  readonly identity: () => { readonly name: string; readonly kernel: string }
 }
 
 /** Takes a lock by its name, or says who holds it. The lock ends with what is returned, at the latest with this process. */
@@ -98,6 +105,10 @@ export interface Engine {
   version(signal: AbortSignal): Promise<string>
   /** The machine that it runs containers on: CPUs, memory, and its architecture as the kernel calls it, such as `x86_64`. */
   machine(signal: AbortSignal): Promise<{ readonly cpus: number; readonly bytes: number; readonly architecture: string }>
+  /** What it says of itself and its machine. */
+  info(signal: AbortSignal): Promise<EngineInfo>
+  /** What its data take on its disk. May take seconds where there is much. */
+  usage(signal: AbortSignal): Promise<EngineUsage>
   image(reference: string): Promise<EngineImage | undefined>
   /** Whether a path (absolute) is in a local image. */
   imageHas(reference: string, path: string): Promise<boolean>
@@ -127,6 +138,33 @@ export interface Engine {
   ): Promise<{ exitCode: number; stdout: string; stderr: string }>
   /** Starts a program in a container and keeps its streams open. */
   open(container: string, argv: readonly string[], signal: AbortSignal): Promise<EngineStream>
+}
+
+/** A container engine and the machine that it runs containers on. */
+export interface EngineInfo {
+  readonly version: string
+  readonly cpus: number
+  readonly bytes: number
+  readonly architecture: string
+  /** Name and kernel of its machine. */
+  readonly name: string
+  readonly kernel: string
+  readonly system: string
+  /** Version of the control groups, such as `2`. */
+  readonly cgroup: string
+  readonly storage: string
+  /** Where it keeps its data, on its machine. */
+  readonly directory: string
+  /** Its clock, in ms since the epoch. */
+  readonly time: number
+}
+
+/** Bytes on an engine's disk, by what they are. */
+export interface EngineUsage {
+  readonly images: number
+  readonly volumes: number
+  readonly containers: number
+  readonly buildCache: number
 }
 
 export interface EngineImage {

@@ -34,6 +34,8 @@ export interface Api {
   json<T>(request: ApiRequest): Promise<T>
   /** As `json`, but undefined when the answer is still the one with that `etag`: then it is not sent again. */
   jsonUnless<T>(etag: string | undefined, request: ApiRequest): Promise<Tagged<T> | undefined>
+  /** When the server says that it answered, in ms since the epoch. */
+  date(request: ApiRequest): Promise<number>
   /** The body as it comes, for watches and logs; it may be silent for ever. Asks once. */
   stream(request: ApiRequest): Promise<AsyncIterable<Buffer>>
 }
@@ -87,6 +89,11 @@ export function makeApi(
   return {
     json: async <T>(request: ApiRequest) => (await ask<T>(request))?.value as T,
     jsonUnless: (etag, request) => ask(request, etag),
+    date: async (request) => {
+      const { headers: answered, body } = await send(request, { headersTimeout: silentReadMs, bodyTimeout: silentReadMs })
+      await body.dump()
+      return Date.parse(String(answered['date']))
+    },
     stream: async (request) => {
       try {
         const { body } = await send(request)

@@ -27,6 +27,7 @@ const core: Readonly<Record<string, readonly [plural: string, namespaced: boolea
   'batch/v1/Job': ['jobs', true],
   'batch/v1/CronJob': ['cronjobs', true],
   'discovery.k8s.io/v1/EndpointSlice': ['endpointslices', true],
+  'coordination.k8s.io/v1/Lease': ['leases', true],
 }
 
 /** Kinds that every cluster has: for them nothing needs to be asked. */

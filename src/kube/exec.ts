@@ -1,13 +1,14 @@
 import { Readable, Writable } from 'node:stream'
+import type { SecureContext } from 'node:tls'
 import type { ClientOptions, RawData, WebSocket } from 'ws'
 import { apiFailure } from './api.ts'
 import type { ApiFailure, ExecEnd, ExecRef, ExecStream } from './kube.ts'
 
-/** How a websocket to the API server is opened: address, headers, certificates. */
+/** How a websocket to the API server is opened: address, headers, certificates; these are read once for all connections. */
 export interface ExecConnection {
   /** `https://…` */
   readonly server: string
-  readonly options: Pick<ClientOptions, 'headers' | 'ca' | 'cert' | 'key' | 'rejectUnauthorized'>
+  readonly options: Pick<ClientOptions, 'headers' | 'rejectUnauthorized'> & { readonly secureContext?: SecureContext }
 }
 
 const stdin = 0
@@ -65,7 +66,8 @@ function execPath({ namespace, pod, container, command, tty = false, stdin: inpu
   return `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}/exec?${query}`
 }
 
-function opened(socket: WebSocket): Promise<void> {
+/** Resolves when a websocket is open. @throws ApiFailure when the server says no */
+export function opened(socket: WebSocket): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.once('open', resolve)
     socket.on('error', reject)

@@ -11,6 +11,8 @@ export interface Kube extends AsyncDisposable {
   untilReady(ms: number, signal: AbortSignal): Promise<void>
   /** Version of the API server, such as `v1.34.3`. */
   version(signal: AbortSignal): Promise<string>
+  /** The server's clock, in ms since the epoch, to the second. */
+  time(signal: AbortSignal): Promise<number>
   get(ref: ObjectRef, signal: AbortSignal): Promise<KubeObject | undefined>
   list(kind: KindRef, signal: AbortSignal): Promise<readonly KubeObject[]>
   /**
@@ -28,6 +30,8 @@ export interface Kube extends AsyncDisposable {
   logs(of: LogRef, signal: AbortSignal): AsyncIterable<LogLine>
   /** Runs a command in a container; its streams stay open until it ends or `signal` aborts. @throws ApiFailure when the server says no */
   exec(ref: ExecRef, signal: AbortSignal): Promise<ExecStream>
+  /** Those of the ports of a pod at which somebody listens, on its 127.0.0.1 too. @throws ApiFailure when the server says no */
+  openPorts(of: PortsRef, signal: AbortSignal): Promise<readonly number[]>
   /** Whether the kind lives in a namespace; undefined when the cluster does not know it. */
   scopeOf(apiVersion: string, kind: string, signal: AbortSignal): Promise<'namespaced' | 'cluster' | undefined>
   /** Every kind that the cluster knows, as `apiVersion/kind`, asked anew. */
@@ -116,6 +120,13 @@ export interface LogRef {
 export interface LogLine {
   readonly time: string
   readonly line: string
+}
+
+/** Ports of a pod. */
+export interface PortsRef {
+  readonly namespace: string
+  readonly pod: string
+  readonly ports: readonly number[]
 }
 
 /** A command to run in a container. */

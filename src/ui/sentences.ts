@@ -17,6 +17,7 @@ export function sentences({ verbose, quiet, paint, colour }: SentenceOptions): (
   const urls = new Set<string>()
   let widest = 0
   let command = ''
+  const sayProblem = problemTexts(paint, colour)
   const opened = (service: string, url: string): string | undefined => {
     if (urls.has(url)) return undefined
     urls.add(url)
@@ -66,7 +67,7 @@ export function sentences({ verbose, quiet, paint, colour }: SentenceOptions): (
         widest = Math.max(widest, event.service.length)
         return `${paint.named(event.service, `${event.service.padEnd(widest)} |`)} ${tame(event.line, colour)}`
       case 'problem':
-        return problemText(event, paint, colour)
+        return sayProblem(event)
       case 'problem.resolved':
         return `${paint.green('✓')} ${event.code}${event.service ? ` of ${event.service}` : ''}${event.object ? ` (${event.object})` : ''} is resolved`
       case 'run.finished': {
@@ -100,8 +101,19 @@ function endText({ ok, exitCode, ms }: Extract<Event, { type: 'run.finished' }>,
   return ok ? paint.dim(`done in ${duration(ms)}`) : paint.red(`failed after ${duration(ms)}`)
 }
 
-/** A problem as text: code, message, detail, hint. */
-export function problemText({ code, severity, message, hint, detail }: Problem, paint: Paint, colour: boolean): string {
+/** Problems as texts, one teller a run: the first says where more is to be read. A wrong command line is told with the right one already. */
+export function problemTexts(paint: Paint, colour: boolean): (problem: Problem) => string {
+  let isExplained = false
+  return (problem) => {
+    const text = problemText(problem, paint, colour)
+    if (isExplained || problem.code === 'CONFIG-001') return text
+    isExplained = true
+    return `${text}\n    ${paint.dim(`devkit explain ${problem.code}`)}`
+  }
+}
+
+/** Code, message, detail, hint. */
+function problemText({ code, severity, message, hint, detail }: Problem, paint: Paint, colour: boolean): string {
   const failure = severity === 'failure'
   const mark = failure ? paint.red('✗') : paint.yellow('!')
   const lines = [`${mark} ${failure ? paint.red(paint.bold(code)) : paint.yellow(code)} ${message}`]

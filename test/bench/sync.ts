@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { UserConfig } from '../../src/config/schema.ts'
-import { startRegistryFor } from '../e2e/tools/registry.ts'
+import { startRegistryFor } from '../lab/registry.ts'
 import { Bench, type Place, type Rows, type SyncOptions } from './environment.ts'
 import type { Row } from './figures.ts'
 import { api, rebuild, replaced, restart } from './rows/faults.ts'

@@ -1,11 +1,15 @@
-import { execFileSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import { openKube } from '../../src/kube/client.ts'
 import type { Kube } from '../../src/kube/kube.ts'
 import { labUp } from '../lab/lab.ts'
+import { locked } from '../lab/lock.ts'
+import { placesOf } from '../lab/places.ts'
 import { baseImage, nodeImage } from '../lab/recipe.ts'
+import type { Voice } from '../lab/run.ts'
 import type { MachineSettings } from '../lab/settings.ts'
 
 /** The API of a real cluster that all files of this layer share: each works in namespaces of its own. Pods there run `baseImage`. */
@@ -21,6 +25,8 @@ export interface ApiRig extends AsyncDisposable {
   kubeOf(account: string, namespace: string, rules: readonly object[]): Promise<Kube>
   /** Another program at the same API. */
   kubectl(args: readonly string[], input?: string): string
+  /** The same for what takes long, such as `wait`: everything else goes on meanwhile. */
+  kubectlUntil(args: readonly string[]): Promise<void>
   /** Runs a program in the cluster's node. */
   inNode(...command: readonly string[]): string
 }
@@ -33,15 +39,12 @@ const shared = 't-api'
  */
 export async function openApiRig(cluster = shared): Promise<ApiRig> {
   const abort = new AbortController()
-  const settings = await labUp({ say: (line) => void process.stderr.write(`${line}\n`), signal: abort.signal })
+  const voice: Voice = { say: (line) => void process.stderr.write(`${line}\n`), signal: abort.signal }
+  const settings = await labUp(voice)
   const scratch = mkdtempSync(join(tmpdir(), 't-api-'))
   const kubeconfig = join(scratch, 'kubeconfig')
-  if (!isThere(settings, cluster)) {
-    kind(settings, ['create', 'cluster', '--name', cluster, '--image', nodeImage, '--kubeconfig', kubeconfig])
-    // no node of the layer reaches a registry: pods run what is imported here
-    const pipe = `"$0" save ${baseImage} | "$0" exec -i ${cluster}-control-plane ctr --namespace=k8s.io images import --local -`
-    run(settings, 'bash', ['-o', 'pipefail', '-c', pipe, settings.tools.docker])
-  }
+  // files run beside each other: the first makes it, the others wait
+  await locked(lockOf(cluster), 'Who makes the cluster', voice, () => makeCluster(settings, cluster, kubeconfig))
   writeFileSync(kubeconfig, kind(settings, ['get', 'kubeconfig', '--name', cluster]), { mode: 0o600 })
   const kube = await openKube(kubeconfig)
   await kube.untilReady(60_000, abort.signal)
@@ -79,6 +82,7 @@ export async function openApiRig(cluster = shared): Promise<ApiRig> {
       return opened
     },
     kubectl,
+    kubectlUntil: (args) => runLong(settings, settings.tools.kubectl, ['--kubeconfig', kubeconfig, ...args]),
     inNode: (...command) => run(settings, settings.tools.docker, ['exec', `${cluster}-control-plane`, ...command]),
     async [Symbol.asyncDispose]() {
       abort.abort()
@@ -92,8 +96,25 @@ export async function openApiRig(cluster = shared): Promise<ApiRig> {
 
 /** Takes the shared cluster away; there may be none. */
 export async function removeApiCluster(): Promise<void> {
-  const settings = await labUp({ say: () => undefined, signal: new AbortController().signal })
-  if (isThere(settings, shared)) kind(settings, ['delete', 'cluster', '--name', shared])
+  const voice: Voice = { say: () => undefined, signal: new AbortController().signal }
+  const settings = await labUp(voice)
+  await locked(lockOf(shared), 'Who removes the cluster', voice, async () => {
+    if (isThere(settings, shared)) kind(settings, ['delete', 'cluster', '--name', shared])
+  })
+}
+
+/** Who makes or removes the cluster holds it. */
+function lockOf(cluster: string): string {
+  return join(placesOf(process.env).cache, `${cluster}-lock`)
+}
+
+async function makeCluster(settings: MachineSettings, cluster: string, kubeconfig: string): Promise<void> {
+  if (isThere(settings, cluster)) return
+  const words = ['create', 'cluster', '--name', cluster, '--image', nodeImage, '--kubeconfig', kubeconfig]
+  await runLong(settings, settings.tools.kind, words)
+  // no node of the layer reaches a registry: pods run what is imported here
+  const pipe = `"$0" save ${baseImage} | "$0" exec -i ${cluster}-control-plane ctr --namespace=k8s.io images import --local -`
+  await runLong(settings, 'bash', ['-o', 'pipefail', '-c', pipe, settings.tools.docker])
 }
 
 function isThere(settings: MachineSettings, cluster: string): boolean {
@@ -105,6 +126,14 @@ function kind(settings: MachineSettings, args: readonly string[]): string {
 }
 
 function run(settings: MachineSettings, file: string, args: readonly string[], input = ''): string {
+  return execFileSync(file, args, { ...options(settings), input, stdio: ['pipe', 'pipe', 'pipe'] })
+}
+
+async function runLong(settings: MachineSettings, file: string, args: readonly string[]): Promise<void> {
+  await promisify(execFile)(file, args, options(settings))
+}
+
+function options(settings: MachineSettings) {
   const env = { ...process.env, DOCKER_HOST: settings.engine, PATH: `${dirname(settings.tools.docker)}:${process.env['PATH']}` }
-  return execFileSync(file, args, { encoding: 'utf8', env, input, stdio: ['pipe', 'pipe', 'pipe'], timeout: 240_000 })
+  return { encoding: 'utf8', env, timeout: 240_000 } as const
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Live } from '../../src/deploy/live.ts'
 import { deploy } from '../../src/engine/deploy.ts'
 import type { EngineRun } from '../../src/engine/environment.ts'
+import { evidenceOf } from '../../src/engine/evidence.ts'
 import { Bus } from '../../src/events/bus.ts'
 import type { KubeObject, Manifest } from '../../src/lib/objects.ts'
 import { Scope } from '../../src/lib/scope.ts'
@@ -15,7 +16,7 @@ let rig: ApiRig
 
 beforeAll(async () => {
   rig = await openApiRig()
-}, 120_000)
+})
 afterAll(() => rig?.[Symbol.asyncDispose]())
 
 const holder = (kind: string, name: string, data: Readonly<Record<string, string>>, rest: object = {}): KubeObject => ({
@@ -51,7 +52,7 @@ async function up(namespace: string, objects: readonly KubeObject[]): Promise<re
   )
   const plan = {
     ...{ project: 'content', env: 'default', namespace, directory: rig.scratch, configFile: 'devkit.config.ts' },
-    ...{ services: [], secrets: {} },
+    ...{ services: [], secrets: {}, cluster: { spec: { kind: {} } } },
   } as unknown as Plan
   const bus = new Bus()
   const told: string[] = []
@@ -64,7 +65,8 @@ async function up(namespace: string, objects: readonly KubeObject[]): Promise<re
   const live = new Live(rig.kube, namespace, scope)
   const run = { bus, signal: scope.signal, timeoutMs: () => 60_000, isUp: () => undefined } as unknown as EngineRun
   const source = { manifests, home: undefined, targets: new Map(), syncedInto: new Map() }
-  await deploy({ plan, source, kube: rig.kube, live, manifests }, run)
+  const evidence = evidenceOf(plan, source, { kube: rig.kube, live }, scope)
+  await deploy({ plan, source, kube: rig.kube, live, evidence, manifests: async () => manifests }, run)
   return told
 }
 
@@ -85,7 +87,7 @@ const readers = [
   workload('Deployment', 'neither', {}),
 ]
 
-test('a ConfigMap or a Secret rolls the workloads that read it, and no others; one that is unchanged none', async () => {
+test.concurrent('a ConfigMap or a Secret rolls the workloads that read it, and no others; one that is unchanged none', async () => {
   const namespace = rig.namespace(`t-content-${process.pid}`)
   const all = (settings: string, pin: string): readonly KubeObject[] => [
     holder('ConfigMap', 'settings', { a: settings }),
@@ -103,9 +105,9 @@ test('a ConfigMap or a Secret rolls the workloads that read it, and no others; o
   // a run that ended between the two
   rig.kubectl(['patch', 'configmap/settings', '-n', namespace, '--patch', '{"data":{"a":"3"}}'])
   expect(rolled(await up(namespace, all('3', 'Mg==')))).toEqual(expect.arrayContaining(['Deployment/env', 'StatefulSet/files']))
-}, 120_000)
+})
 
-test('what was applied without a mark is not rolled by the first run that marks', async () => {
+test.concurrent('what was applied without a mark is not rolled by the first run that marks', async () => {
   const namespace = rig.namespace(`t-content-before-${process.pid}`)
   const all = (settings: string): readonly KubeObject[] => [
     holder('ConfigMap', 'settings', { a: settings }),
@@ -122,9 +124,9 @@ test('what was applied without a mark is not rolled by the first run that marks'
   expect(templateOf('env')).not.toBe(before[0])
   expect(templateOf('secret')).toBe(before[1])
   expect(rolled(await up(namespace, all('2')))).toEqual([])
-}, 120_000)
+})
 
-test('a ConfigMap whose name has its content stays until the pods that read the new one are ready', async () => {
+test.concurrent('a ConfigMap whose name has its content stays until the pods that read the new one are ready', async () => {
   const namespace = rig.namespace(`t-content-named-${process.pid}`)
   const all = (name: string): readonly KubeObject[] => [
     holder('ConfigMap', name, { a: name }, { immutable: true }),
@@ -141,4 +143,4 @@ test('a ConfigMap whose name has its content stays until the pods that read the 
     'ready/web',
     'ConfigMap/settings-a1 pruned',
   ])
-}, 120_000)
+})

@@ -51,11 +51,11 @@ const names = (): readonly string[] =>
     .filter(Boolean)
     .map((name) => name.split('/')[1] ?? '')
 
-test('volumes and kinds stay, and are told, unless they are asked for', async () => {
+test.concurrent('volumes and kinds stay, and are told, unless they are asked for', async () => {
   const project = projectOn(rig, id)
   project.write(object('v1', 'ConfigMap', 'goes'), kept, volume, claim)
   expect(await project.run(['up'])).toMatchObject({ code: 0, problems: [] })
-  rig.kubectl(['wait', '--for=jsonpath={.status.phase}=Bound', 'pvc/data', '-n', id, '--timeout=30s'])
+  await rig.kubectlUntil(['wait', '--for=jsonpath={.status.phase}=Bound', 'pvc/data', '-n', id, '--timeout=30s'])
   const asked = await project.run(['down'])
   expect(asked.code).toBe(1)
   expect(asked.problems).toMatchObject([{ code: 'CLUSTER-107', hint: 'Say `devkit down --yes` to remove them too.' }])
@@ -81,7 +81,7 @@ test('volumes and kinds stay, and are told, unless they are asked for', async ()
   ])
 })
 
-test('up --prune-data removes what left the manifests and holds data after a yes alone; a damaged inventory is told', async () => {
+test.concurrent('up --prune-data removes what left the manifests and holds data after a yes alone; a damaged inventory is told', async () => {
   const there = rig.namespace(`${id}-d`)
   const project = projectOn(rig, there)
   const stays = object('v1', 'ConfigMap', 'stays')
@@ -107,7 +107,7 @@ test('up --prune-data removes what left the manifests and holds data after a yes
   }
 })
 
-test('a namespace that was there before stays, although the manifests have it', async () => {
+test.concurrent('a namespace that was there before stays, although the manifests have it', async () => {
   const there = rig.namespace(`${id}-b`)
   const project = projectOn(rig, there)
   rig.kubectl(['create', 'configmap', 'theirs', '-n', there])
@@ -119,7 +119,7 @@ test('a namespace that was there before stays, although the manifests have it', 
   expect(left).toEqual(['configmap/kube-root-ca.crt', 'configmap/theirs'])
 })
 
-test('what somebody has made anew under the name that was to go stays', async () => {
+test.concurrent('what somebody has made anew under the name that was to go stays', async () => {
   const there = rig.namespace(`${id}-c`)
   const ref = { apiVersion: 'v1', kind: 'ConfigMap', name: 'anew', namespace: there }
   rig.kubectl(['create', 'configmap', 'anew', '-n', there])
@@ -133,13 +133,14 @@ test('what somebody has made anew under the name that was to go stays', async ()
 const finalizersOf = (name: string, namespace: string, ...finalizers: readonly string[]): string =>
   rig.kubectl(['patch', `configmap/${name}`, '-n', namespace, '--type=merge', '-p', JSON.stringify({ metadata: { finalizers } })])
 
-test('a namespace that stays in Terminating is named with what holds it, by down and by up; once free, up makes it again', async () => {
+test.concurrent('a namespace that stays in Terminating is named with what holds it, by down and by up; once free, up makes it again', async () => {
   const name = `${id}-e`
   const project = projectOn(rig, name)
   project.write(object('v1', 'ConfigMap', 'held'))
   expect((await project.run(['up'])).code).toBe(0)
   finalizersOf('held', name, 'devkit.test/never')
-  const down = await project.run(['down', '--timeout', '12s'])
+  // the controller of namespaces has all those of other tests to see to
+  const down = await project.run(['down', '--timeout', '30s'])
   expect(down).toMatchObject({
     code: 1,
     problems: [{ code: 'APPLY-112', message: expect.stringContaining('devkit.test/never') }],
@@ -150,9 +151,9 @@ test('a namespace that stays in Terminating is named with what holds it, by down
   finalizersOf('held', name)
   expect(await project.run(['up'])).toMatchObject({ code: 0, problems: [] })
   rig.kubectl(['delete', 'namespace', name, '--wait=false'])
-}, 90_000)
+})
 
-test('what left the manifests and does not go is named, and goes with a later run', async () => {
+test.concurrent('what left the manifests and does not go is named, and goes with a later run', async () => {
   const name = rig.namespace(`${id}-f`)
   const project = projectOn(rig, name)
   project.write(object('v1', 'ConfigMap', 'stays'), object('v1', 'ConfigMap', 'held'))
@@ -170,4 +171,4 @@ test('what left the manifests and does not go is named, and goes with a later ru
   })
   finalizersOf('held', name)
   expect(await project.run(['up'])).toMatchObject({ code: 0, problems: [] })
-}, 60_000)
+})

@@ -1,38 +1,37 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readInventory } from '../../src/deploy/inventory.ts'
 import type { KubeObject } from '../../src/lib/objects.ts'
 import { devkit } from '../e2e/tools/devkit.ts'
 import { baseImage } from '../lab/recipe.ts'
 import { type ApiProxy, openApiProxy } from './api-proxy.ts'
 import { type ApiRig, openApiRig } from './api-rig.ts'
-import { type Project, projectOn } from './program.ts'
+import { projectOn } from './program.ts'
 
 // `up` while the way to the API server goes wrong: it ends well, and what is in the cluster is exactly what the manifests say.
 
 const program = join(import.meta.dirname, '../../src/cli/bin.ts')
 let rig: ApiRig
-let proxy: ApiProxy
-let project: Project
-let tests = 0
-let namespace: string
+let opened = 0
 const namespaces: string[] = []
 
 beforeAll(async () => {
   rig = await openApiRig()
-  proxy = await openApiProxy(rig)
 })
 afterAll(async () => {
-  await proxy?.[Symbol.asyncDispose]()
   rig.kubectl(['delete', 'namespace', '--ignore-not-found', '--wait=false', ...namespaces])
   await rig[Symbol.asyncDispose]()
 })
-beforeEach(() => {
-  namespace = `t-faults-api-${process.pid}-${++tests}`
+
+/** A project in a namespace of its own, whose way to the API server is a door of its own. */
+async function openFaulty() {
+  const namespace = `t-faults-api-${process.pid}-${++opened}`
   namespaces.push(namespace)
-  project = projectOn({ ...rig, scratch: proxy.directory }, namespace)
-})
+  const proxy = await openApiProxy({ ...rig, scratch: join(rig.scratch, namespace) })
+  const project = projectOn({ ...rig, scratch: proxy.directory }, namespace)
+  return { namespace, proxy, project, [Symbol.asyncDispose]: () => proxy[Symbol.asyncDispose]() }
+}
 
 const maps = (count: number, value: string): readonly KubeObject[] =>
   Array.from({ length: count }, (_, index) => ({
@@ -45,7 +44,7 @@ const maps = (count: number, value: string): readonly KubeObject[] =>
 const applies = /^PATCH .*\/configmaps\/map-\d+\?(?!.*dryRun)/
 
 /** Holds the cluster to the manifests: what each object says, who owns it, what devkit remembers. */
-async function expectExactly(objects: readonly KubeObject[], at: ApiRig = rig): Promise<void> {
+async function expectExactly(objects: readonly KubeObject[], namespace: string, at: ApiRig = rig): Promise<void> {
   const { items } = JSON.parse(
     at.kubectl([
       'get',
@@ -70,17 +69,19 @@ async function expectExactly(objects: readonly KubeObject[], at: ApiRig = rig): 
 }
 
 /** Applies of each object that the API accepted. */
-const accepted = (): Readonly<Record<string, number>> => {
+const accepted = ({ answered }: ApiProxy): Readonly<Record<string, number>> => {
   const counts: Record<string, number> = {}
-  for (const { request, status } of proxy.answered) {
-    const name = applies.test(request) && status < 300 && /\/namespaces\/([^/]+)\/configmaps\/(map-\d+)/.exec(request)
-    if (name && name[1] === namespace) counts[name[2] ?? ''] = (counts[name[2] ?? ''] ?? 0) + 1
+  for (const { request, status } of answered) {
+    const name = applies.test(request) && status < 300 && /\/configmaps\/(map-\d+)/.exec(request)?.[1]
+    if (name) counts[name] = (counts[name] ?? 0) + 1
   }
   return counts
 }
 const once = (objects: readonly KubeObject[]) => Object.fromEntries(objects.map(({ metadata }) => [metadata.name, 1]))
 
-test('429 with Retry-After, 500 and 503: asked again, each object is applied once', async () => {
+test.concurrent('429 with Retry-After, 500 and 503: asked again, each object is applied once', async () => {
+  await using faulty = await openFaulty()
+  const { namespace, proxy, project } = faulty
   const objects = maps(30, 'one')
   project.write(...objects)
   proxy.fault(/PATCH .*\/map-005\?(?!.*dryRun)/, { status: 429, retryAfter: 1, times: 2 })
@@ -88,11 +89,13 @@ test('429 with Retry-After, 500 and 503: asked again, each object is applied onc
   proxy.fault(/PATCH .*\/map-02\d\?.*dryRun/, { status: 503, times: 3 })
   proxy.fault(/GET .*\/configmaps/, { status: 503, retryAfter: 0, times: 3 })
   expect(await project.run(['up'])).toMatchObject({ code: 0, problems: [] })
-  await expectExactly(objects)
-  expect(accepted()).toEqual(once(objects))
+  await expectExactly(objects, namespace)
+  expect(accepted(proxy)).toEqual(once(objects))
 })
 
-test('an answer that no other try changes: told with the server’s words (APPLY-104), nothing is written', async () => {
+test.concurrent('an answer that no other try changes: told with the server’s words (APPLY-104), nothing is written', async () => {
+  await using faulty = await openFaulty()
+  const { namespace, proxy, project } = faulty
   project.write(...maps(2, 'one'))
   proxy.fault(/PATCH .*\/map-001\?.*dryRun/, { status: 413, times: 1 })
   const { code, problems } = await project.run(['up'])
@@ -103,23 +106,27 @@ test('an answer that no other try changes: told with the server’s words (APPLY
   expect(rig.kubectl(['get', 'namespace', namespace, '--ignore-not-found'])).toBe('')
 })
 
-test('answers are lost: what was applied is created, what was deleted is pruned', async () => {
+test.concurrent('answers are lost: what was applied is created, what was deleted is pruned', async () => {
+  await using faulty = await openFaulty()
+  const { namespace, proxy, project } = faulty
   const objects = maps(20, 'one')
   project.write(...objects)
   proxy.loseAnswers(applies, 5)
   const first = await project.run(['up'])
   expect(first).toMatchObject({ code: 0, problems: [] })
   expect(first.objects.filter((line) => line.startsWith('created ConfigMap/map-')).length).toBe(20)
-  await expectExactly(objects)
+  await expectExactly(objects, namespace)
   project.write(...objects.slice(0, 15))
   proxy.loseAnswers(/^DELETE/, 3)
   const second = await project.run(['up'])
   expect(second).toMatchObject({ code: 0, problems: [] })
   expect(second.objects.filter((line) => line.startsWith('pruned')).length).toBe(5)
-  await expectExactly(objects.slice(0, 15))
+  await expectExactly(objects.slice(0, 15), namespace)
 })
 
-test('the network pauses for ten seconds while objects are applied: it goes on after them', async () => {
+test.concurrent('the network pauses for ten seconds while objects are applied: it goes on after them', async () => {
+  await using faulty = await openFaulty()
+  const { namespace, proxy, project } = faulty
   const objects = maps(60, 'one')
   project.write(...objects)
   const inTheMiddle = proxy.comes(applies, 20)
@@ -127,32 +134,36 @@ test('the network pauses for ten seconds while objects are applied: it goes on a
   await inTheMiddle
   proxy.pause()
   await delay(10_000)
-  expect(Object.keys(accepted()).length).toBeLessThan(60)
+  expect(Object.keys(accepted(proxy)).length).toBeLessThan(60)
   proxy.resume()
   expect(await up).toMatchObject({ code: 0, problems: [] })
-  await expectExactly(objects)
-  expect(accepted()).toEqual(once(objects))
+  await expectExactly(objects, namespace)
+  expect(accepted(proxy)).toEqual(once(objects))
 })
 
-test('the API server is away for six seconds while objects are applied, and knows nobody at first: told, and it goes on', async () => {
+test.concurrent('the API server is away for nine seconds while objects are applied, and knows nobody at first: told, and it goes on', async () => {
+  await using faulty = await openFaulty()
+  const { namespace, proxy, project } = faulty
   const objects = maps(60, 'one')
   project.write(...objects)
   const inTheMiddle = proxy.comes(applies, 20)
   const up = project.run(['up'])
   await inTheMiddle
   await proxy.away()
-  await delay(6000)
+  // it is told after five, by the next of the questions, which are up to two and a half apart
+  await delay(9000)
   proxy.fault(applies, { status: 403, times: 5 })
   await proxy.back()
   const { code, problems, events } = await up
   expect({ code, problems }).toEqual({ code: 0, problems: [] })
   const told = events.filter(({ type, do: what }) => type === 'action' && what === 'none').map(({ reason }) => String(reason))
   expect(told).toEqual([expect.stringMatching(/^the API server does not answer .*ECONNREFUSED/), 'the API server answers again'])
-  await expectExactly(objects)
+  await expectExactly(objects, namespace)
 })
 
-test('the API server is started anew while objects are applied: up goes on, and each is as its manifest says', async () => {
-  await using own = await openApiRig('t-api-restart')
+test.concurrent('the API server is started anew while objects are applied: up goes on, and each is as its manifest says', async () => {
+  const namespace = `t-faults-restart-${process.pid}`
+  await using own = await openApiRig(`t-api-restart-${process.pid}`)
   const restarted = projectOn(own, namespace)
   const objects = maps(500, 'one')
   restarted.write(...objects)
@@ -162,12 +173,14 @@ test('the API server is started anew while objects are applied: up goes on, and 
   expect(run.events.filter(({ type }) => type === 'object').length).toBeLessThan(500)
   const code = await run.exited
   expect({ code, problems: run.events.filter(({ type }) => type === 'problem') }).toEqual({ code: 0, problems: [] })
-  await expectExactly(objects, own)
-})
+  await expectExactly(objects, namespace, own)
+}, 300_000)
 
-test.each(['SIGINT', 'SIGKILL'] as const)(
+test.concurrent.each(['SIGINT', 'SIGKILL'] as const)(
   '%s between two objects: what was applied is told, and the next run completes and prunes',
   async (signal) => {
+    await using faulty = await openFaulty()
+    const { namespace, proxy, project } = faulty
     const objects = maps(60, 'one')
     project.write(...objects)
     const inTheMiddle = proxy.comes(applies, 20)
@@ -191,11 +204,13 @@ test.each(['SIGINT', 'SIGKILL'] as const)(
     const next = await project.run(['up'])
     expect(next).toMatchObject({ code: 0, problems: [] })
     expect(next.objects).toContain(`pruned ConfigMap/${applied}`)
-    await expectExactly(rest)
+    await expectExactly(rest, namespace)
   },
 )
 
-test('watches expire during a rollout: it is listed anew, and ready all the same', async () => {
+test.concurrent('watches expire during a rollout: it is listed anew, and ready all the same', async () => {
+  await using faulty = await openFaulty()
+  const { namespace, proxy, project } = faulty
   const container = { name: 'main', image: baseImage, imagePullPolicy: 'Never', command: ['sleep', 'infinity'] }
   project.write({
     apiVersion: 'apps/v1',

@@ -47,7 +47,7 @@ const holding: readonly Manifest[] = [
 
 /** What a run does of its manifests, but for waiting. */
 async function run(manifests: readonly Manifest[], mayGo = false): Promise<readonly string[]> {
-  const left = await recordInventory(rig.kube, environment, manifests, rig.signal)
+  const left = await recordInventory(rig.kube, environment, { manifests }, rig.signal)
   for (const one of manifests) await applyManifest(rig.kube, one, { labels }, rig.signal)
   const done = await prune(rig.kube, environment, { manifests, left, mayGo: async () => mayGo }, rig.signal)
   return done.map(({ ref, outcome }) => `${outcome} ${ref.kind}/${ref.name}`).toSorted()

@@ -4,6 +4,7 @@ import { Live } from '../../src/deploy/live.ts'
 import { nothingObserved } from '../../src/deploy/observed.ts'
 import { deploy } from '../../src/engine/deploy.ts'
 import type { EngineRun } from '../../src/engine/environment.ts'
+import { evidenceOf } from '../../src/engine/evidence.ts'
 import { Bus } from '../../src/events/bus.ts'
 import type { Event } from '../../src/events/event.ts'
 import { type KubeObject, type Manifest, podSpecOf, withPodSpec } from '../../src/lib/objects.ts'
@@ -17,7 +18,7 @@ let rig: ApiRig
 
 beforeAll(async () => {
   rig = await openApiRig()
-}, 120_000)
+})
 afterAll(() => rig[Symbol.asyncDispose]())
 
 type Annotations = Readonly<Record<string, string>>
@@ -38,6 +39,16 @@ const job = (namespace: string, name: string, script: string, annotations: Annot
     annotations,
   )
 }
+/** A Job whose script has the directory /shared together with others of its namespace. */
+const sharing = (namespace: string, name: string, script: string, annotations: Annotations = {}): Manifest => {
+  const { object, origin } = job(namespace, name, script, annotations)
+  const shared = withPodSpec(object, (pod) => ({
+    ...pod,
+    containers: pod.containers.map((one) => ({ ...one, volumeMounts: [{ name: 'shared', mountPath: '/shared' }] })),
+    volumes: [{ name: 'shared', hostPath: { path: `/var/lib/${namespace}`, type: 'DirectoryOrCreate' } }],
+  }))
+  return { object: shared, origin }
+}
 const configMap = (namespace: string, name: string, annotations: Annotations = {}): Manifest =>
   manifest({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name } }, namespace, annotations)
 
@@ -51,6 +62,7 @@ async function up(
   const plan = {
     ...{ project: 'order', env: 'default', namespace, directory: rig.scratch, configFile: 'devkit.config.ts', services },
     secrets: {},
+    cluster: { spec: { kind: {} } },
   } as unknown as Plan
   const bus = new Bus()
   const events: Event[] = []
@@ -66,7 +78,8 @@ async function up(
   } as unknown as EngineRun
   const targets = new Map(services.map(({ name }) => [name, { workload: `Job/${name}`, container: 'main' }]))
   const source = { manifests, home: undefined, targets, syncedInto: new Map() }
-  const failure = await deploy({ plan, source, kube: rig.kube, live, manifests }, run).then(
+  const evidence = evidenceOf(plan, source, { kube: rig.kube, live }, scope)
+  const failure = await deploy({ plan, source, kube: rig.kube, live, evidence, manifests: async () => manifests }, run).then(
     () => undefined,
     (thrown: unknown) => thrown,
   )
@@ -82,7 +95,7 @@ const toldOf = (events: readonly Event[]): readonly string[] =>
         : [],
   )
 
-test('hooks and waves are applied one after another, once; what changed runs again', async () => {
+test.concurrent('hooks and waves are applied one after another, once; what changed runs again', async () => {
   const namespace = rig.namespace(`t-order-${process.pid}`)
   const all = (script: string): readonly Manifest[] => [
     configMap(namespace, 'later', wave('1')),
@@ -100,48 +113,41 @@ test('hooks and waves are applied one after another, once; what changed runs aga
   const third = await up(namespace, all('true; true'))
   expect(toldOf(third.events)).toContain('migrate configured')
   expect(toldOf(third.events)).toContain('slow unchanged')
-}, 120_000)
+})
 
-test('a hook that fails shows its last lines, and nothing after it is applied', async () => {
+test.concurrent('a hook that fails shows its last lines, and nothing after it is applied', async () => {
   const namespace = rig.namespace(`t-order-failing-${process.pid}`)
   const { failure, events } = await up(namespace, [
     configMap(namespace, 'plain'),
     job(namespace, 'migrate', 'echo no such table; exit 3', preSync),
   ])
-  expect(failure).toMatchObject({ code: 'READY-103', detail: expect.stringContaining('no such table') })
+  expect(failure).toMatchObject({ code: 'READY-200', detail: expect.stringContaining('no such table') })
   expect(toldOf(events)).toEqual(['migrate created'])
-}, 60_000)
+})
 
-test('a hook of Helm for after an install begins when all is applied, ready or not', async () => {
+test.concurrent('a hook of Helm for after an install begins when all is applied, ready or not', async () => {
   const namespace = rig.namespace(`t-order-after-${process.pid}`)
-  const init = job(namespace, 'init', 'true', { 'helm.sh/hook': 'post-install' })
-  const { failure, events } = await up(namespace, [init, job(namespace, 'waits', 'sleep 4')])
+  const init = sharing(namespace, 'init', 'touch /shared/made', { 'helm.sh/hook': 'post-install' })
+  // however slow the node is, this one is not ready before the hook has begun
+  const waits = sharing(namespace, 'waits', 'until [ -e /shared/made ]; do sleep 0.1; done; sleep 4')
+  const { failure, events } = await up(namespace, [init, waits])
   expect(failure).toBeUndefined()
   expect(toldOf(events)).toEqual(['waits created', 'init created', 'ready/init', 'ready/waits'])
-}, 60_000)
+})
 
-test('a hook for after an install may be what a dependency needs to be ready', async () => {
+test.concurrent('a hook for after an install may be what a dependency needs to be ready', async () => {
   const namespace = rig.namespace(`t-order-needed-${process.pid}`)
-  const sharing = (name: string, script: string, annotations: Annotations = {}): Manifest => {
-    const { object, origin } = job(namespace, name, script, annotations)
-    const shared = withPodSpec(object, (pod) => ({
-      ...pod,
-      containers: pod.containers.map((one) => ({ ...one, volumeMounts: [{ name: 'shared', mountPath: '/shared' }] })),
-      volumes: [{ name: 'shared', hostPath: { path: `/var/lib/${namespace}`, type: 'DirectoryOrCreate' } }],
-    }))
-    return { object: shared, origin }
-  }
   const all = [
-    sharing('db', 'until [ -e /shared/made ]; do sleep 0.1; done'),
-    sharing('web', 'true'),
-    sharing('init', 'touch /shared/made', { 'helm.sh/hook': 'post-install' }),
+    sharing(namespace, 'db', 'until [ -e /shared/made ]; do sleep 0.1; done'),
+    sharing(namespace, 'web', 'true'),
+    sharing(namespace, 'init', 'touch /shared/made', { 'helm.sh/hook': 'post-install' }),
   ]
   const { failure, events } = await up(namespace, all, { db: [], web: ['db'] })
   expect(failure).toBeUndefined()
   expect(toldOf(events).at(-1)).toBe('ready/web')
-}, 60_000)
+})
 
-test('a hook may be a pod: one that ends well is done, one that fails ends the rollout with its last lines', async () => {
+test.concurrent('a hook may be a pod: one that ends well is done, one that fails ends the rollout with its last lines', async () => {
   const namespace = rig.namespace(`t-order-pod-${process.pid}`)
   const pod = (name: string, script: string): Manifest => {
     const spec = podSpecOf(job(namespace, name, script).object)
@@ -154,9 +160,9 @@ test('a hook may be a pod: one that ends well is done, one that fails ends the r
   const { failure, events } = await up(namespace, [pod('ill', 'echo no such table; exit 3'), configMap(namespace, 'plain')])
   expect(failure).toMatchObject({ code: 'READY-103', detail: expect.stringContaining('no such table') })
   expect(toldOf(events)).toEqual(['ill created'])
-}, 60_000)
+})
 
-test('hooks go with their pods when they are done, as their policies say, and run again only when their content changed', async () => {
+test.concurrent('hooks go with their pods when they are done, as their policies say, and run again only when their content changed', async () => {
   const namespace = rig.namespace(`t-order-policies-${process.pid}`)
   const helm = (weight: string): Annotations => ({
     'helm.sh/hook': 'pre-install,pre-upgrade',
@@ -194,9 +200,9 @@ test('hooks go with their pods when they are done, as their policies say, and ru
   const third = await up(namespace, all('true; true'))
   expect(third.failure).toBeUndefined()
   expect(changes(third.events)).toEqual(['kept configured', ...outcomes.slice(0, 4)])
-}, 120_000)
+})
 
-test('a hook of several phases runs in each of them; a pod that is one is made anew when it changed', async () => {
+test.concurrent('a hook of several phases runs in each of them; a pod that is one is made anew when it changed', async () => {
   const namespace = rig.namespace(`t-order-phases-${process.pid}`)
   const all = (script: string): readonly Manifest[] => {
     const spec = podSpecOf(job(namespace, 'pod', script).object)
@@ -222,23 +228,23 @@ test('a hook of several phases runs in each of them; a pod that is one is made a
   expect(checkUid()).toBe(before)
   const changed = ['check configured', 'check configured', 'plain unchanged', 'pod configured']
   expect(await outcomesOf('true; true')).toEqual(changed)
-}, 120_000)
+})
 
-test('a hook for a failure runs each time that something failed, and what is told is the failure', async () => {
+test.concurrent('a hook for a failure runs each time that something failed, and what is told is the failure', async () => {
   const namespace = rig.namespace(`t-order-alarm-${process.pid}`)
   const alarm = job(namespace, 'alarm', 'true', { 'argocd.argoproj.io/hook': 'SyncFail' })
   const all = (script: string): readonly Manifest[] => [job(namespace, 'migrate', script, preSync), alarm]
   for (const outcome of ['created', 'configured']) {
     const { failure, events } = await up(namespace, all('exit 3'))
-    expect(failure).toMatchObject({ code: 'READY-103', message: expect.stringContaining('migrate') })
+    expect(failure).toMatchObject({ code: 'READY-200', message: expect.stringContaining('migrate') })
     expect(toldOf(events).slice(1)).toEqual([`alarm ${outcome}`, 'ready/alarm'])
   }
   const well = await up(namespace, all('true'))
   expect(well.failure).toBeUndefined()
   expect(toldOf(well.events)).toEqual(['migrate configured', 'ready/migrate'])
-}, 120_000)
+})
 
-test('a hook that is gone is nothing that lacks: for status, for diff, and for the next run until all is taken down', async () => {
+test.concurrent('a hook that is gone is nothing that lacks: for status, for diff, and for the next run until all is taken down', async () => {
   const project = projectOn(rig, `t-order-gone-${process.pid}`)
   const { object } = job('', 'seed', 'true', { 'helm.sh/hook': 'pre-install', 'helm.sh/hook-delete-policy': 'hook-succeeded' })
   const { namespace: _, ...metadata } = object.metadata
@@ -254,9 +260,9 @@ test('a hook that is gone is nothing that lacks: for status, for diff, and for t
   await untilDown()
   rig.namespace(`t-order-gone-${process.pid}`)
   await untilDown()
-}, 120_000)
+})
 
-test('a hook that failed goes when its policy says so, is told with its last lines, and runs at the next run', async () => {
+test.concurrent('a hook that failed goes when its policy says so, is told with its last lines, and runs at the next run', async () => {
   const namespace = rig.namespace(`t-order-failed-${process.pid}`)
   const failing = (policy: Annotations): readonly Manifest[] => [
     job(namespace, 'migrate', 'echo no such table; exit 3', { ...preSync, ...policy }),
@@ -264,15 +270,15 @@ test('a hook that failed goes when its policy says so, is told with its last lin
   const jobs = (): string => rig.kubectl(['get', 'jobs,pods', '-n', namespace, '-o', 'name'])
   for (const _ of [1, 2]) {
     const { failure, events } = await up(namespace, failing({ 'argocd.argoproj.io/hook-delete-policy': 'HookFailed' }))
-    expect(failure).toMatchObject({ code: 'READY-103', detail: expect.stringContaining('no such table') })
+    expect(failure).toMatchObject({ code: 'READY-200', detail: expect.stringContaining('no such table') })
     expect(toldOf(events)).toEqual(['migrate created', 'migrate pruned'])
     expect(jobs()).toBe('')
   }
   await up(namespace, failing({ 'argocd.argoproj.io/hook-delete-policy': 'HookSucceeded' }))
   expect(jobs()).toContain('job.batch/migrate')
-}, 120_000)
+})
 
-test('a hook that something holds is named with what holds it, not waited for without end', async () => {
+test.concurrent('a hook that something holds is named with what holds it, not waited for without end', async () => {
   const namespace = rig.namespace(`t-order-held-${process.pid}`)
   const policy = { 'helm.sh/hook': 'pre-install', 'helm.sh/hook-delete-policy': 'hook-succeeded' }
   const held = configMap(namespace, 'held', policy)
@@ -293,9 +299,9 @@ test('a hook that something holds is named with what holds it, not waited for wi
   } finally {
     rig.kubectl(['patch', 'configmap/held', '-n', namespace, '--type=merge', '-p', '{"metadata":{"finalizers":null}}'])
   }
-}, 30_000)
+})
 
-test('a memory of hooks that is damaged is told, with what deleting it means', async () => {
+test.concurrent('a memory of hooks that is damaged is told, with what deleting it means', async () => {
   const namespace = rig.namespace(`t-order-damaged-${process.pid}`)
   rig.kubectl(['create', 'configmap', 'devkit-hooks', '-n', namespace, '--from-literal=done={'])
   const hook = configMap(namespace, 'gone', { 'helm.sh/hook': 'pre-install', 'helm.sh/hook-delete-policy': 'hook-succeeded' })
@@ -309,7 +315,7 @@ test('a memory of hooks that is damaged is told, with what deleting it means', a
   })
 })
 
-test('a kind and an object of it in one run', async () => {
+test.concurrent('a kind and an object of it in one run', async () => {
   const namespace = rig.namespace(`t-order-kinds-${process.pid}`)
   const kind = `Lamp${process.pid}`
   const [plural, group] = [`${kind.toLowerCase()}s`, 'order.devkit.test']
@@ -332,4 +338,4 @@ test('a kind and an object of it in one run', async () => {
   } finally {
     rig.kubectl(['delete', 'crd', `${plural}.${group}`, '--ignore-not-found'])
   }
-}, 60_000)
+})

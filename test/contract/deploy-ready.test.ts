@@ -4,6 +4,7 @@ import dev from '../../profiles/dev.ts'
 import { resolveProfile } from '../../src/config/profile.ts'
 import { profileSchema } from '../../src/config/profile-schema.ts'
 import { applyManifest } from '../../src/deploy/apply.ts'
+import { Evidence } from '../../src/deploy/diagnosis/evidence.ts'
 import { endpointSlices } from '../../src/deploy/endpoints.ts'
 import { Live } from '../../src/deploy/live.ts'
 import { untilReady } from '../../src/deploy/readiness.ts'
@@ -18,7 +19,7 @@ let rig: ApiRig
 
 beforeAll(async () => {
   rig = await openApiRig()
-}, 120_000)
+})
 afterAll(() => rig?.[Symbol.asyncDispose]())
 
 const workload = (kind: 'Deployment' | 'StatefulSet', namespace: string, replicas: number, round = '1'): KubeObject => {
@@ -43,11 +44,13 @@ async function ready(objects: readonly KubeObject[], live: Live, signal: AbortSi
     const applied = await rig.kube.apply(object, signal)
     const { namespace = '' } = object.metadata
     const awaited = { workload: nameOf(object), applied, namespace, service: undefined, services, timeoutMs }
-    if (object.kind !== 'Service') await untilReady(rig.kube, live, awaited, { signal, say: () => undefined })
+    if (object.kind === 'Service') continue
+    await using scope = new Scope()
+    await untilReady(live, new Evidence(rig.kube, live, { namespace }, scope), awaited, { signal, say: () => undefined })
   }
 }
 
-test.each(['Deployment', 'StatefulSet'] as const)(
+test.concurrent.each(['Deployment', 'StatefulSet'] as const)(
   'a %s is ready when its Service leads to a pod of its newest rollout, at first and after a change',
   async (kind) => {
     const namespace = rig.namespace(`t-ready-${kind.toLowerCase()}-${process.pid}`)
@@ -65,7 +68,6 @@ test.each(['Deployment', 'StatefulSet'] as const)(
       expect(leading).toContain(pod?.metadata.name)
     }
   },
-  120_000,
 )
 
 /** Waits for one object that was applied; what was said meanwhile. */
@@ -76,7 +78,7 @@ async function settled(applied: KubeObject, live: Live, signal: AbortSignal, tim
   return said
 }
 
-test('a custom resource is ready when its controller says so of what was applied', async () => {
+test.concurrent('a custom resource is ready when its controller says so of what was applied', async () => {
   const namespace = rig.namespace(`t-ready-kinds-${process.pid}`)
   const [kind, plural, group] = [`Bulb${process.pid}`, `bulb${process.pid}s`, 'ready.devkit.test']
   const conditions = { type: 'array', items: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } }
@@ -123,9 +125,9 @@ test('a custom resource is ready when its controller says so of what was applied
   } finally {
     rig.kubectl(['delete', 'crd', `${plural}.${group}`, '--ignore-not-found', '--wait=false'])
   }
-}, 120_000)
+})
 
-test('a claim is waited for when its class binds at once, and not when it waits for a pod', async () => {
+test.concurrent('a claim is waited for when its class binds at once, and not when it waits for a pod', async () => {
   const namespace = rig.namespace(`t-ready-claims-${process.pid}`)
   await using scope = new Scope()
   const live = new Live(rig.kube, namespace, scope)
@@ -159,7 +161,7 @@ test('a claim is waited for when its class binds at once, and not when it waits 
     rig.kubectl(['delete', 'pvc/soon', '-n', namespace, '--ignore-not-found', '--wait=false'])
     rig.kubectl(['delete', `pv/${storageClass}`, `storageclass/${storageClass}`, '--ignore-not-found', '--wait=false'])
   }
-}, 120_000)
+})
 
 test('what production asks of a rollout is waited for under production, and not under dev', async () => {
   const namespace = rig.namespace(`t-ready-dev-${process.pid}`)
@@ -191,4 +193,4 @@ test('what production asks of a rollout is waited for under production, and not 
   // any one of the settings of production alone takes longer
   expect(devMs).toBeLessThan(15_000)
   await expect(ready([patient(ofProduction('3'))], live, scope.signal, 15_000)).rejects.toMatchObject({ code: 'READY-102' })
-}, 120_000)
+})

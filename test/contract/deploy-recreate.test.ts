@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { applyManifest, checkManifests, ownLabels } from '../../src/deploy/apply.ts'
+import { driftOf } from '../../src/deploy/drift.ts'
 import { observe } from '../../src/deploy/observed.ts'
 import { removeWhole } from '../../src/deploy/remove.ts'
 import type { KubeObject, Manifest, ObjectRef } from '../../src/lib/objects.ts'
@@ -88,7 +89,7 @@ function roleOf(name: string): object {
   return { roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name }, subjects: [] }
 }
 
-test.each(harmless)('%s: the object is made anew, and that is said', async (what, apiVersion, kind, before, after) => {
+test.concurrent.each(harmless)('%s: the object is made anew, and that is said', async (what, apiVersion, kind, before, after) => {
   const name = `made-anew-${harmless.findIndex((one) => one[0] === what)}`
   const ref = inside(apiVersion, kind, name)
   await run(false, manifest(apiVersion, kind, name, before))
@@ -100,7 +101,7 @@ test.each(harmless)('%s: the object is made anew, and that is said', async (what
   expect((await run(false, manifest(apiVersion, kind, name, after))).done).toMatchObject([{ outcome: 'unchanged' }])
 })
 
-test('a StatefulSet: its claims keep what is in them, and its pods live on where the new one can use them', async () => {
+test.concurrent('a StatefulSet: its claims keep what is in them, and its pods live on where the new one can use them', async () => {
   const set = (app: string, storage: string) =>
     manifest('apps/v1', 'StatefulSet', 'db', {
       spec: {
@@ -115,23 +116,23 @@ test('a StatefulSet: its claims keep what is in them, and its pods live on where
   const pod = inside('v1', 'Pod', 'db-0')
   const claim = inside('v1', 'PersistentVolumeClaim', 'data-db-0')
   const untilReady = (app: string) =>
-    rig.kubectl(['wait', '-n', namespace, 'pod', '-l', `app=${app}`, '--for=condition=Ready', '--timeout=90s'])
-  const untilRolled = () => rig.kubectl(['rollout', 'status', 'statefulset/db', '-n', namespace, '--timeout=90s'])
+    rig.kubectlUntil(['wait', '-n', namespace, 'pod', '-l', `app=${app}`, '--for=condition=Ready', '--timeout=90s'])
+  const untilRolled = () => rig.kubectlUntil(['rollout', 'status', 'statefulset/db', '-n', namespace, '--timeout=90s'])
   const content = () => rig.kubectl(['exec', '-n', namespace, 'db-0', '--', 'cat', '/data/kept'])
   await run(false, set('db', '1Mi'))
-  untilRolled()
+  await untilRolled()
   rig.kubectl(['exec', '-n', namespace, 'db-0', '--', 'sh', '-c', 'echo yes > /data/kept'])
   const [podBefore, claimBefore] = [await uidOf(pod), await uidOf(claim)]
 
   const resized = await run(false, set('db', '2Mi'))
   expect(resized.done).toMatchObject([{ outcome: 'configured', remark: expect.stringContaining('its claims stay') }])
-  untilRolled()
+  await untilRolled()
   expect([await uidOf(pod), await uidOf(claim)]).toEqual([podBefore, claimBefore])
   expect((await rig.kube.get(pod, rig.signal))?.metadata.ownerReferences?.[0]?.uid).toBe(resized.done[0]?.object.metadata.uid)
 
   await run(false, set('renamed', '2Mi'))
-  untilRolled()
-  untilReady('renamed')
+  await untilRolled()
+  await untilReady('renamed')
   expect(await uidOf(pod)).not.toBe(podBefore)
   expect(await uidOf(claim)).toBe(claimBefore)
   expect(content()).toBe('yes\n')
@@ -144,7 +145,7 @@ const claimOf = (volumeName: string, name = 'claimed') =>
 const classOf = (reclaimPolicy: string) =>
   manifest('storage.k8s.io/v1', 'StorageClass', id, { provisioner: 'devkit.test/none', reclaimPolicy }, false)
 
-test('what holds data is made anew only when that is asked for; what uses a claim is started anew with it', async () => {
+test.concurrent('what holds data is made anew only when that is asked for; what uses a claim is started anew with it', async () => {
   const user = manifest('v1', 'Pod', 'user', {
     spec: {
       ...podTemplate('user').spec,
@@ -169,7 +170,7 @@ test('what holds data is made anew only when that is asked for; what uses a clai
   expect(await uidOf(inside('v1', 'Pod', 'user'))).toBeUndefined()
 })
 
-test('the program says what would be lost, asks, and does it with a yes', async () => {
+test.concurrent('the program says what would be lost, asks, and does it with a yes', async () => {
   const project = projectOn(rig, rig.namespace(`${id}-asked`))
   // of the default class, which waits for a pod: nobody waits for the claim
   const write = (volumeMode: string): void =>
@@ -190,7 +191,7 @@ test('the program says what would be lost, asks, and does it with a yes', async 
   expect(events.find(({ reason }) => String(reason).includes('is made anew'))).toBeDefined()
 })
 
-test('a kind, whose objects would go, and a bound volume are left to the person', async () => {
+test.concurrent('a kind, whose objects would go, and a bound volume are left to the person', async () => {
   const kindOf = (scope: string) =>
     manifest(
       'apiextensions.k8s.io/v1',
@@ -215,7 +216,7 @@ test('a kind, whose objects would go, and a bound volume are left to the person'
       false,
     )
   await run(false, kindOf('Namespaced'), volumeOf('/t-recreate/a'), claimOf(id, 'bound'))
-  rig.kubectl(['wait', '-n', namespace, 'pvc/bound', '--for=jsonpath={.status.phase}=Bound', '--timeout=30s'])
+  await rig.kubectlUntil(['wait', '-n', namespace, 'pvc/bound', '--for=jsonpath={.status.phase}=Bound', '--timeout=30s'])
   await expect(run(true, kindOf('Cluster'))).rejects.toMatchObject({
     code: 'APPLY-105',
     hint: expect.stringContaining('kubectl delete crd things.'),
@@ -226,7 +227,64 @@ test('a kind, whose objects would go, and a bound volume are left to the person'
   })
 })
 
-test('a workload whose successor would be refused stays', async () => {
+interface Rollout {
+  readonly what: string
+  readonly kind: string
+  readonly field: string
+  readonly strategy: object
+  readonly patched?: object
+}
+
+const rollouts: readonly Rollout[] = [
+  { what: 'a Deployment', kind: 'Deployment', field: 'strategy', strategy: { type: 'Recreate' } },
+  { what: 'one that says null', kind: 'Deployment', field: 'strategy', strategy: { type: 'Recreate', rollingUpdate: null } },
+  {
+    what: 'one that was patched',
+    kind: 'Deployment',
+    field: 'strategy',
+    strategy: { type: 'Recreate' },
+    patched: { rollingUpdate: { maxSurge: 2 } },
+  },
+  { what: 'a StatefulSet', kind: 'StatefulSet', field: 'updateStrategy', strategy: { type: 'OnDelete' } },
+]
+
+test.concurrent.each(rollouts)('$what: another type of rollout, and back, is one change each', async (rollout) => {
+  const { kind, field, strategy, patched } = rollout
+  const name = `rolls-${rollouts.indexOf(rollout)}`
+  const plain = {
+    replicas: 0,
+    selector: selector(name),
+    template: podTemplate(name),
+    ...(kind === 'StatefulSet' && { serviceName: name }),
+  }
+  const of = (over: object) => manifest('apps/v1', kind, name, { spec: { ...plain, ...over } })
+  const other = of({ [field]: strategy, template: podTemplate(name, { workingDir: '/' }) })
+  await run(false, of({}))
+  if (patched) rig.kubectl(['patch', kind, name, '-n', namespace, '-p', JSON.stringify({ spec: { [field]: patched } })])
+  const { uid, generation } = (await rig.kube.get(inside('apps/v1', kind, name), rig.signal))?.metadata ?? {}
+  const changed = [`spec.${field}.rollingUpdate`, `spec.${field}.type`]
+
+  await expect(run(false, of({ [field]: strategy, replicas: -1 }))).rejects.toMatchObject({
+    code: 'APPLY-101',
+    message: expect.not.stringContaining('rollingUpdate'),
+  })
+  const drift = await driftOf(rig.kube, other, labels, rig.signal)
+  expect(drift?.map(({ path }) => path)).toEqual(expect.arrayContaining(changed))
+  const { done } = await run(false, other)
+  expect(done).toMatchObject([{ outcome: 'configured', fields: expect.arrayContaining(changed), taken: [] }])
+  // a change of the template and one of the strategy, at once: nothing rolls twice
+  expect(done[0]?.object.metadata).toMatchObject({ uid, generation: Number(generation) + 1 })
+  expect((await run(false, other)).done).toMatchObject([{ outcome: 'unchanged' }])
+
+  const back = await run(false, of({}))
+  expect(back.done).toMatchObject([
+    { outcome: 'configured', taken: [], object: { metadata: { uid, generation: Number(generation) + 2 } } },
+  ])
+  expect(back.done[0]?.object['spec']).toMatchObject({ [field]: { type: 'RollingUpdate' } })
+  expect((await run(false, of({}))).done).toMatchObject([{ outcome: 'unchanged' }])
+})
+
+test.concurrent('a workload whose successor would be refused stays', async () => {
   const deployment = (app: string, label: string) =>
     manifest('apps/v1', 'Deployment', 'stays', { spec: { replicas: 0, selector: selector(app), template: podTemplate(label) } })
   await run(false, deployment('one', 'one'))
@@ -235,7 +293,7 @@ test('a workload whose successor would be refused stays', async () => {
   expect(await uidOf(inside('apps/v1', 'Deployment', 'stays'))).toBe(first)
 })
 
-test('what is deleted and does not go is named with what holds it', async () => {
+test.concurrent('what is deleted and does not go is named with what holds it', async ({ expect }) => {
   const held = manifest('v1', 'ConfigMap', 'held', {})
   const { object } = await applyManifest(rig.kube, held, { labels }, rig.signal)
   const finalizers = (list: readonly string[]) =>

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { checkManifests, ownLabels } from '../../src/deploy/apply.ts'
-import { recordInventory } from '../../src/deploy/inventory.ts'
+import { Hooks } from '../../src/deploy/hooks.ts'
+import { lookAtInventory, recordInventory } from '../../src/deploy/inventory.ts'
 import { observe } from '../../src/deploy/observed.ts'
 import { problemEvent } from '../../src/engine/step.ts'
 import type { Kube } from '../../src/kube/kube.ts'
@@ -11,7 +12,9 @@ import { type ApiRig, openApiRig } from './api-rig.ts'
 
 let rig: ApiRig
 let namespace: string
-const labels = ownLabels('t-rights', 'default')
+const environment = { project: 't-rights', env: 'default' }
+const labels = ownLabels(environment.project, environment.env)
+type Annotations = Readonly<Record<string, string>>
 
 beforeAll(async () => {
   rig = await openApiRig()
@@ -89,12 +92,58 @@ test('the rights in the own namespace are enough, without any to look at namespa
   await check(kube, manifests().slice(0, 2))
 })
 
+test('what goes in the run is asked for before the first write as well: what is made anew, what left, hooks that are done', async () => {
+  const writer = [
+    ...following,
+    {
+      apiGroups: ['', 'apps', 'batch'],
+      resources: ['services', 'secrets', 'deployments', 'jobs'],
+      verbs: ['get', 'list', 'patch', 'create'],
+    },
+  ]
+  const kube = await rig.kubeOf('writer', namespace, writer)
+  const user = `system:serviceaccount:${namespace}:writer`
+  const inside = (apiVersion: string, kind: string, name: string, rest: object, annotations: Annotations = {}): Manifest => ({
+    object: { apiVersion, kind, metadata: { name, namespace, labels, annotations }, ...rest },
+    origin: { file: 'k8s/all.yaml', line: 1 },
+  })
+  const settings = (value: string): Manifest => inside('v1', 'Secret', 'fixed', { immutable: true, data: { value } })
+  const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'main', image: 'none:1' }] } }
+  const hooks = { 'helm.sh/hook': 'pre-install,pre-upgrade', 'helm.sh/hook-delete-policy': 'hook-succeeded' }
+  const migrate = inside('batch/v1', 'Job', 'migrate', { spec: { template } }, hooks)
+  const old = inside('v1', 'Service', 'old', { spec: { ports: [{ port: 80 }] } })
+  for (const { object } of [settings('MQ=='), old]) await rig.kube.apply(object, rig.signal)
+  await recordInventory(rig.kube, { namespace, ...environment }, { manifests: [settings('MQ=='), old] }, rig.signal)
+
+  const up = async (all: readonly Manifest[]): Promise<string> => {
+    const observed = await observe(kube, all, rig.signal)
+    const known = { manifests: all, observed }
+    const { leaving } = await lookAtInventory(
+      kube,
+      { namespace, ...environment },
+      { manifests: all, pruneData: false },
+      rig.signal,
+    )
+    const opened = await Hooks.open(kube, { namespace, ...environment }, known, rig.signal)
+    const removals = [...leaving, ...(await opened.removals(all, rig.signal))]
+    const checked = checkManifests(kube, all, { labels, namespace, observed, removals }, rig.signal)
+    return problemEvent(await checked.catch((thrown: unknown) => thrown)).message
+  }
+  expect(await up([settings('MQ=='), migrate])).toBe(
+    [
+      '2 rights are lacking:',
+      `${user} may not delete services in the namespace ${namespace}`,
+      `${user} may not delete jobs.batch in the namespace ${namespace}`,
+    ].join('\n'),
+  )
+  expect(await up([settings('Mg=='), old])).toBe(`${user} may not delete secrets in the namespace ${namespace}.`)
+})
+
 test('a read that is refused is told as what it is, wherever it was needed (CLUSTER-113)', async () => {
   const kube = await rig.kubeOf('none', namespace, [])
   const user = `system:serviceaccount:${namespace}:none`
   const failed = async (work: Promise<unknown>): Promise<object> => problemEvent(await work.catch((thrown: unknown) => thrown))
-  const environment = { namespace, project: 't-rights', env: 'default' }
-  expect(await failed(recordInventory(kube, environment, [], rig.signal))).toMatchObject({
+  expect(await failed(recordInventory(kube, { namespace, ...environment }, { manifests: [] }, rig.signal))).toMatchObject({
     code: 'CLUSTER-113',
     message: `${user} may not get configmaps in the namespace ${namespace}.`,
   })

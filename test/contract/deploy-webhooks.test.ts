@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, test } from 'vitest'
 import type { KubeObject } from '../../src/lib/objects.ts'
 import { type ApiRig, openApiRig } from './api-rig.ts'
 import { type Project, projectOn } from './program.ts'
@@ -46,11 +46,11 @@ function projectUnder(name: string, url: string): Project {
   return project
 }
 
-test.each([
-  { name: 'refuses', hostOf: () => '127.0.0.1:9', why: 'connection refused' },
+test.concurrent.for([
+  { name: 'refuses', hostOf: () => '127.0.0.1:9', why: /connection refused/ },
   // nobody has that address in the network of the node, which looks for it for longer than the webhook may take
-  { name: 'hangs', hostOf: (node: string) => node.replace(/\d+$/, '251'), why: 'deadline exceeded' },
-])('a webhook that $name is named with its configuration, at once (APPLY-106)', async ({ name, hostOf, why }) => {
+  { name: 'hangs', hostOf: (node: string) => node.replace(/\d+$/, '251'), why: /deadline exceeded|no route to host/ },
+])('a webhook that $name is named with its configuration, at once (APPLY-106)', async ({ name, hostOf, why }, { expect }) => {
   const node = rig.kubectl(['get', 'nodes', '-o', 'jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}'])
   const project = projectUnder(name, `https://${hostOf(node)}/`)
   // a configuration counts from moments after it was made
@@ -59,7 +59,7 @@ test.each([
   const { code, problems } = await project.run(['up'])
   expect(performance.now() - began).toBeLessThan(10_000)
   expect(code).toBe(1)
-  expect(problems[0]?.message).toContain(why)
+  expect(problems[0]?.message).toMatch(why)
   expect(problems).toMatchObject([
     {
       code: 'APPLY-106',

@@ -50,9 +50,12 @@ export function useProject(name: string): { readonly rig: ApiRig; readonly proje
   }
 }
 
-/** Makes a project of that name: its namespace has it too. It builds nothing, so no container engine is there. */
-export function projectOn(rig: ApiRig, project: string): Project {
-  const directory = join(rig.scratch, project)
+/**
+ * Makes a project of that name: its namespace has it too. It builds nothing, so no container engine is there.
+ * `machine`: where it is, with a home of its own, as two machines have it.
+ */
+export function projectOn(rig: ApiRig, project: string, machine = ''): Project {
+  const directory = join(rig.scratch, machine, project)
   const settings = join(directory, '.devkit/machine.json')
   mkdirSync(dirname(settings), { recursive: true })
   mkdirSync(join(directory, 'k8s'), { recursive: true })

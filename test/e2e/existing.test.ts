@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { type Registry, startRegistryFor } from '../lab/registry.ts'
 import { app, deployment, imageOf, manifestsOf, serviceOf } from './tools/app.ts'
-import { type Registry, startRegistryFor } from './tools/registry.ts'
 import { type RunOptions, useRig } from './tools/rig.ts'
 
 // A cluster that somebody else made, with a namespace and an object of theirs in it, and a registry that it pulls from.

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
+import type { Doctor } from '../../src/events/doctor.ts'
 import { capabilitiesOf } from '../../src/render/capabilities.ts'
 import { readManifests } from '../../src/render/read.ts'
 import { corpus, huge, printedObjects } from '../fixtures/corpus.ts'
@@ -129,6 +130,59 @@ test('a second up builds nothing, applies nothing and says so', async () => {
   expect(events.filter(({ type, outcome }) => type === 'step.finished' && outcome === 'built')).toEqual([])
 })
 
+test('the doctor finds nothing wrong with what is well, and changes nothing', async () => {
+  // a new cluster's DNS may still be starting
+  rig.kubectl('-n', 'kube-system', 'rollout', 'status', 'deployment/coredns', '--timeout=120s')
+  // in no order that stays
+  const versions = (): readonly string[] =>
+    rig.kubectl('get', 'deployments,services,configmaps', '-o', 'jsonpath={..resourceVersion}').trim().split(/\s+/).toSorted()
+  const before = versions()
+  const { ok, checks } = rig.query(['doctor']) as Doctor
+  expect(checks.filter(({ verdict }) => verdict === 'warning' || verdict === 'failure')).toEqual([])
+  expect(ok).toBe(true)
+  for (const area of ['engine', 'config', 'manifests', 'cluster', 'environment'])
+    expect(checks.filter((check) => check.area === area).map(({ verdict }) => verdict)).toEqual(
+      expect.not.arrayContaining(['skipped']),
+    )
+  expect(versions()).toEqual(before)
+})
+
+test('the doctor names an engine that is away, DNS that nobody answers, a cordoned node and an API server that hangs', async () => {
+  const away = doctor({ DOCKER_HOST: 'unix:///nowhere/docker.sock' })
+  expect(away.code).toBe(1)
+  expect(away.of('engine', 'answers')).toMatchObject({ verdict: 'failure', code: 'ENGINE-101' })
+  expect(away.of('manifests', 'render')).toMatchObject({ verdict: 'ok' })
+  rig.kubectl('-n', 'kube-system', 'scale', 'deployment', 'coredns', '--replicas=0')
+  rig.kubectl('cordon', rig.node)
+  try {
+    await expect
+      .poll(() => doctor().of('cluster', 'DNS'), { timeout: 20_000, interval: 300 })
+      .toMatchObject({ verdict: 'failure', code: 'CLUSTER-117', remedy: expect.stringContaining('scale deployment coredns') })
+    const answering = doctor()
+    expect(answering.of('cluster', 'nodes')).toMatchObject({ verdict: 'warning', code: 'CLUSTER-118' })
+    rig.docker('exec', rig.node, 'pkill', '-STOP', 'kube-apiserver')
+    const hanging = doctor()
+    // a busy machine is slow to start a program, however long that waits
+    expect(hanging.ms - answering.ms).toBeLessThan(5000)
+    expect(hanging.of('cluster', 'API')).toMatchObject({ verdict: 'failure', code: 'CLUSTER-104' })
+    expect(hanging.of('environment', 'services')).toMatchObject({ verdict: 'skipped' })
+  } finally {
+    rig.docker('exec', rig.node, 'pkill', '-CONT', 'kube-apiserver')
+    rig.kubectl('uncordon', rig.node)
+    rig.kubectl('-n', 'kube-system', 'scale', 'deployment', 'coredns', '--replicas=2')
+  }
+})
+
+/** What `devkit doctor` finds, and how it ends. */
+function doctor(env: Readonly<Record<string, string>> = {}) {
+  const began = performance.now()
+  const { code, stdout } = rig.text(['doctor', '--json'], { env })
+  const ms = performance.now() - began
+  const { checks } = JSON.parse(stdout) as Doctor
+  const of = (area: string, name: string) => checks.find((check) => check.area === area && check.name === name)
+  return { code, ms, of }
+}
+
 test('the kinds that devkit takes for built in are those of a real API server', () => {
   const get = (path: string): unknown => JSON.parse(rig.kubectl('get', '--raw', path))
   const { groups } = get('/apis') as { groups: readonly { versions: readonly { groupVersion: string }[] }[] }
@@ -222,8 +276,17 @@ test.each([
   ['paused', ['pause'], /the cluster is paused/],
   ['stopped', ['stop', '-t', '2'], /the cluster is stopped/],
   ['restarted', ['restart', '-t', '2'], /the node was restarted/],
-] as const)('a cluster that was %s is mended by up, which says so', async (_, command, said) => {
+] as const)('a cluster that was %s is mended by up, which says so', async (state, command, said) => {
   rig.docker(...command, rig.node)
+  if (state !== 'restarted')
+    expect(doctor().of('cluster', 'state')).toEqual({
+      area: 'cluster',
+      name: 'state',
+      verdict: 'warning',
+      code: 'CLUSTER-115',
+      said: `the cluster ${rig.cluster} is ${state}`,
+      remedy: '`devkit up`',
+    })
   const { code, events, problems } = await rig.end(['up'])
   expect({ code, problems }).toEqual({ code: 0, problems: [] })
   expect(reasons(events)).toContainEqual(expect.stringMatching(said))

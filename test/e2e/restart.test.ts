@@ -169,6 +169,17 @@ test('a program that crashes after a save ends its container with its code, and 
   })
 })
 
+test('a save that breaks the program is named by the problem, which is resolved by the save that mends it', async () => {
+  await watching(async (run) => {
+    rig.write('app/src/page.txt', 'die\n')
+    const told = await run.next('problem', ({ code }) => String(code).startsWith('READY-'))
+    expect(told).toMatchObject({ severity: 'warning', service: 'web', message: expect.stringContaining('Deployment/web') })
+    expect(told['detail']).toMatch(/^Before it: app\/src\/page\.txt saved at \d\d:\d\d:\d\d/)
+    rig.write('app/src/page.txt', 'mended\n')
+    expect(await run.next('problem.resolved', web)).toMatchObject({ code: told['code'] })
+  })
+})
+
 test('run commands come after the files and before the restart; a failing one is told', async () => {
   const config = JSON.parse(rig.read('devkit.config.json'))
   config.services.web.sync[0].run = [

@@ -27,6 +27,7 @@ export async function devkitOn(
     env: { HOME: directory, ...env },
     cwd: directory,
     pid: process.pid,
+    node: process.versions.node,
     stdin: process.stdin,
     stdout: into('stdout'),
     stderr: into('stderr'),

@@ -2,7 +2,7 @@ import { status } from '../../engine/status.ts'
 import { Bus } from '../../events/bus.ts'
 import type { Status } from '../../events/status.ts'
 import { paint } from '../../ui/paint.ts'
-import { problemText } from '../../ui/sentences.ts'
+import { problemTexts } from '../../ui/sentences.ts'
 import { type GlobalFlags, type Io, isJson } from '../io.ts'
 import { openParts } from '../parts.ts'
 import { loadWhole } from '../plan.ts'
@@ -42,7 +42,7 @@ function table({ project, env, cluster, namespace, services, volumes, problems }
     `${project}/${env} · cluster ${cluster.name} ${cluster.state}${sync} · namespace ${namespace}`,
     ...rows,
     ...volumes.map(({ namespace: inside, name, size }) => `  volume ${inside}/${name} ${size}`),
-    ...problems.map((problem) => problemText(problem, paint(false), false)),
+    ...problems.map(problemTexts(paint(false), false)),
     '',
   ].join('\n')
 }

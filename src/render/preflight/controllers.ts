@@ -15,9 +15,9 @@ export function unserved(stack: Stack): readonly Finding[] {
   // a service mesh has a kind of that name too
   const gateways = all('Gateway').filter(({ object }) => groupOf(object) === 'gateway.networking.k8s.io')
   return [
-    ...finding(stack, servesIngresses(stack) ? [] : all('Ingress'), 'ingress controller'),
-    ...finding(stack, all('GatewayClass').length > 0 ? [] : gateways, 'gateway controller'),
-    ...finding(stack, balanced, 'load balancer'),
+    ...unservedFinding(stack, servesIngresses(stack) ? [] : all('Ingress'), 'ingress controller'),
+    ...unservedFinding(stack, all('GatewayClass').length > 0 ? [] : gateways, 'gateway controller'),
+    ...unservedFinding(stack, balanced, 'load balancer'),
   ]
 }
 
@@ -32,7 +32,12 @@ function hasController({ own, pods }: Stack): boolean {
   return !own || images.some((image) => controllers.test(image))
 }
 
-function finding(stack: Stack, manifests: readonly Manifest[], controller: string): readonly Finding[] {
+/** A finding for objects that nothing in the cluster serves, `controller` being what it lacks; none for none. */
+export function unservedFinding(
+  { placeOf }: Pick<Stack, 'placeOf'>,
+  manifests: readonly Manifest[],
+  controller: string,
+): readonly Finding[] {
   const [first, ...others] = manifests
   if (!first) return []
   const more = others.length === 0 ? '' : ` and ${others.length} more`
@@ -40,7 +45,7 @@ function finding(stack: Stack, manifests: readonly Manifest[], controller: strin
     {
       severity: 'warning',
       code: 'RENDER-206',
-      message: `${stack.placeOf(Field.of(first).get('spec'))}: ${nameOf(first.object)}${more}: the cluster has no ${controller}; it is applied all the same, and not waited for.`,
+      message: `${placeOf(Field.of(first).get('spec'))}: ${nameOf(first.object)}${more}: the cluster has no ${controller}; it is applied all the same, and not waited for.`,
       hint: 'Reach the pods by `ports` of a service in the config, or add the controller to the manifests.',
       object: nameOf(first.object),
     },

@@ -17,7 +17,7 @@ export interface AppOptions {
 
 /**
  * A small app that is up in a second: one image with nothing installed, a server of a few lines of Perl that is part of every Debian.
- * It answers `/` with the content of `/app/src/page.txt` as it is now, and `/start` with the time at which the program began.
+ * It answers `/` with the content of `/app/src/page.txt` as it is now (and ends with 9 when that says `die`), and `/start` with the time at which the program began.
  * The page is at host port that devkit picks; `app/src` is synced to `/app/src`.
  */
 export function app({ project, service = 'web', replicas = 1, config = {}, top = {}, container = {} }: AppOptions): Files {
@@ -115,6 +115,7 @@ while (1) {
     local $/;
     if (open my $page, '<', '/app/src/page.txt') { $text = <$page> } else { $text = "no page: $!\\n" }
   }
+  exit 9 if $text =~ /^die/;
   print $client "HTTP/1.0 200 OK\\r\\nContent-Type: text/plain\\r\\nContent-Length: " . length($text) . "\\r\\n\\r\\n" . $text;
   close $client;
 }

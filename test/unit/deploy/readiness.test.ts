@@ -1,158 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { podTrouble, troubleInWarnings } from '../../../src/deploy/diagnosis/diagnosis.ts'
-import { Live } from '../../../src/deploy/live.ts'
-import { untilReady } from '../../../src/deploy/readiness.ts'
-import { type Unsettled, unsettled, untilSettled } from '../../../src/deploy/settled.ts'
-import type { Kube, KubeEvent } from '../../../src/kube/kube.ts'
-import { Inbox } from '../../../src/lib/async.ts'
 import type { KubeObject } from '../../../src/lib/objects.ts'
-import { Scope } from '../../../src/lib/scope.ts'
-
-const ago = (ms: number): string => new Date(Date.now() - ms).toISOString()
-const apiVersions: Readonly<Record<string, string>> = { Pod: 'v1', Job: 'batch/v1', CronJob: 'batch/v1' }
-const object = (kind: string, name: string, rest: Readonly<Record<string, unknown>> = {}): KubeObject => {
-  const { metadata, ...fields } = rest as { metadata?: object }
-  return {
-    apiVersion: apiVersions[kind] ?? 'apps/v1',
-    kind,
-    metadata: { name, uid: `uid-of-${name}`, generation: 1, creationTimestamp: ago(5000), ...metadata },
-    ...fields,
-  }
-}
-const ownedBy = (name: string, more: object = {}) => ({
-  metadata: { ownerReferences: [{ kind: 'x', name, uid: `uid-of-${name}`, controller: true }], ...more },
-})
-const waiting = (reason: string, message = '', restartCount = 0, exitCode = 1) => ({
-  name: 'main',
-  image: 'image:1',
-  ready: false,
-  restartCount,
-  state: { waiting: { reason, message } },
-  lastState: { terminated: { exitCode } },
-})
-const pod = (name: string, owner: string, container: object, ageMs = 5000): KubeObject =>
-  object('Pod', name, {
-    ...ownedBy(owner, { creationTimestamp: ago(ageMs) }),
-    spec: { containers: [{ name: 'main' }] },
-    status: {
-      conditions: [{ type: 'Ready', status: (container as { ready?: boolean }).ready ? 'True' : 'False' }],
-      containerStatuses: [container],
-    },
-  })
-
-describe('what time cannot mend', () => {
-  const notFound =
-    'rpc error: code = NotFound desc = failed to pull and unpack image "a:1": failed to resolve reference "a:1": a:1: not found'
-  test.each([
-    ['an image that does not exist', waiting('ErrImagePull', notFound), 1000, { reason: 'image', said: 'a:1: not found' }],
-    ['a registry that does not answer yet', waiting('ErrImagePull', 'dial tcp 1.2.3.4:443: i/o timeout'), 1000, undefined],
-    ['a registry that does not answer for a minute', waiting('ImagePullBackOff', 'i/o timeout'), 61_000, { reason: 'image' }],
-    ['a back-off that tells nothing', waiting('ImagePullBackOff', 'Back-off pulling image "a:1"'), 5000, undefined],
-    ['a Secret that a controller may be making', waiting('CreateContainerConfigError', 'secret "a" not found'), 2000, undefined],
-    [
-      'a Secret that nobody makes',
-      waiting('CreateContainerConfigError', 'secret "a" not found'),
-      11_000,
-      { reason: 'not-created' },
-    ],
-    ['the first crash', waiting('CrashLoopBackOff', '', 1, 3), 5000, undefined],
-    ['the third crash', waiting('CrashLoopBackOff', '', 2, 3), 25_000, { reason: 'crash-loop', exitCode: 3, restarts: 2 }],
-    ['a container that is being made', waiting('ContainerCreating'), 50_000, undefined],
-  ])('%s', (_, container, ageMs, expected) => {
-    const found = podTrouble(pod('p', 'owner', container, ageMs), Date.now())
-    if (expected === undefined) expect(found).toBe(undefined)
-    else expect(found).toMatchObject(expected)
-  })
-
-  test('only events tell of pods that cannot be made and of volumes that refer to nothing', () => {
-    const warning = (about: string, reason: string, message: string) => ({ about, reason, message, at: Date.now() - 1000 })
-    const refused = warning('uid-of-set', 'FailedCreate', 'pods "a" is forbidden: exceeded quota')
-    const made = pod('p', 'set', waiting('ContainerCreating'), 15_000)
-    const unmounted = warning('uid-of-p', 'FailedMount', 'MountVolume.SetUp failed: configmap "c" not found')
-    expect(troubleInWarnings([refused], [], Date.now())).toMatchObject({
-      reason: 'no-pod',
-      said: expect.stringContaining('quota'),
-    })
-    expect(troubleInWarnings([refused], [made], Date.now())).toBe(undefined)
-    expect(troubleInWarnings([unmounted], [made], Date.now())).toMatchObject({ reason: 'not-mounted', pod: 'p' })
-    expect(troubleInWarnings([unmounted], [pod('p', 'set', waiting('ContainerCreating'), 500)], Date.now())).toBe(undefined)
-  })
-})
+import { ago, object, ownedBy, pod, Told, waiting } from '../../fakes/told.ts'
 
 test('a CronJob is ready as soon as it is applied: no watch tells of it', async () => {
   await using told = new Told()
   await told.untilReady(object('CronJob', 'nightly'), 1000)
 })
-
-/** A cluster of which a test tells what is there; it has no events and one line of log. */
-class Told {
-  readonly #inboxes = new Map<string, Inbox<KubeEvent>>()
-  readonly #scope = new Scope()
-  readonly #followed = new Set<string>()
-  readonly #kube = {
-    watch: (kind: { readonly kind: string }, signal: AbortSignal) => this.#follow(kind.kind, signal),
-    list: async () => [],
-    denials: async (needs: readonly { readonly kind: string }[]) => needs.filter(({ kind }) => this.hidden.has(kind)),
-    logs: async function* () {
-      yield { time: '', line: 'its last line' }
-    },
-  } as unknown as Kube
-  readonly live = new Live(this.#kube, 'n', this.#scope)
-
-  set(...objects: readonly KubeObject[]): void {
-    for (const one of objects) this.#inbox(one.kind).push({ type: 'set', object: one })
-  }
-
-  readonly said = new Inbox<string>()
-
-  /** Kinds that nobody may look at. */
-  readonly hidden = new Set<string>()
-
-  /** Kinds that are followed now. */
-  get followed(): readonly string[] {
-    return [...this.#followed]
-  }
-
-  untilReady(applied: KubeObject, timeoutMs = 20_000, services: readonly KubeObject[] = []): Promise<void> {
-    const awaited = {
-      workload: `${applied.kind}/${applied.metadata.name}`,
-      applied,
-      namespace: 'n',
-      service: undefined,
-      services,
-      timeoutMs,
-    }
-    return untilReady(this.#kube, this.live, awaited, { signal: this.#scope.signal, say: (line) => this.said.push(line) })
-  }
-
-  unsettled(applied: KubeObject): Promise<Unsettled | undefined> {
-    return unsettled(this.#kube, this.live, applied, this.#scope.signal)
-  }
-
-  untilSettled(of: Unsettled): Promise<void> {
-    return untilSettled(this.live, of, 20_000, { signal: this.#scope.signal, say: (line) => this.said.push(line) })
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#scope.close()
-  }
-
-  #inbox(kind: string): Inbox<KubeEvent> {
-    const inbox = this.#inboxes.get(kind) ?? new Inbox<KubeEvent>()
-    this.#inboxes.set(kind, inbox)
-    return inbox
-  }
-
-  async *#follow(kind: string, signal: AbortSignal): AsyncIterable<KubeEvent> {
-    this.#followed.add(kind)
-    yield { type: 'synced' }
-    while (!signal.aborted)
-      yield* await this.#inbox(kind)
-        .take(signal)
-        .catch(() => [])
-    this.#followed.delete(kind)
-  }
-}
 
 describe('whose pods are blamed', () => {
   const revision = (number: number) => ({ 'deployment.kubernetes.io/revision': String(number) })
@@ -328,6 +181,37 @@ describe('what is no workload', () => {
     expect(Date.now() - began).toBeLessThan(3000)
   })
 
+  test('what time cannot mend is told at once: a resource that is stalled, a claim whose volume is gone', async () => {
+    await using cluster = new Told()
+    const condition = { type: 'Stalled', status: 'True', message: 'no such socket' }
+    const stalled = lamp({ observedGeneration: 1, conditions: [condition] }, 60_000)
+    const claim: KubeObject = {
+      ...{ apiVersion: 'v1', kind: 'PersistentVolumeClaim', spec: {}, status: { phase: 'Lost' } },
+      metadata: { name: 'data', uid: 'uid-of-data', creationTimestamp: ago(60_000) },
+    }
+    cluster.set(stalled, claim)
+    await expect(cluster.untilSettled({ applied: stalled })).rejects.toMatchObject({
+      code: 'READY-107',
+      object: 'Lamp/desk',
+      message: 'Lamp/desk cannot become ready: its condition Stalled is True (no such socket).',
+    })
+    await expect(cluster.untilSettled({ applied: claim })).rejects.toMatchObject({
+      code: 'READY-107',
+      message: 'PersistentVolumeClaim/data cannot become ready: its volume is gone.',
+    })
+  })
+
+  test('that it was stalled before it was changed says nothing of what it is now', async () => {
+    await using cluster = new Told()
+    const condition = { type: 'Stalled', status: 'True', message: 'no such socket', observedGeneration: 1 }
+    const changed = lamp({ conditions: [condition] }, 60_000)
+    const applied = { ...changed, metadata: { ...changed.metadata, generation: 2 } }
+    cluster.set(applied)
+    const settled = cluster.untilSettled({ applied })
+    cluster.set({ ...applied, status: { conditions: [{ type: 'Ready', status: 'True', observedGeneration: 2 }] } })
+    await settled
+  })
+
   test('who may not look at it is not held up by it', async () => {
     await using cluster = new Told()
     cluster.hidden.add('Lamp')
@@ -344,19 +228,18 @@ describe('what is no workload', () => {
   })
 })
 
-test('a pod that cannot be made is told as soon as a warning says so; warnings are followed only when it takes long', async () => {
+test('a pod that cannot be made is told as soon as a warning says so', async () => {
   await using cluster = new Told()
   const web = object('DaemonSet', 'web', { spec: {}, status: { observedGeneration: 1, desiredNumberScheduled: 1 } })
   cluster.set(web)
   const ready = cluster.untilReady(web).catch((thrown: unknown) => thrown)
-  await cluster.said.take(AbortSignal.timeout(10_000))
   await expect.poll(() => cluster.followed).toContain('Event')
   cluster.set(
     object('Event', 'web.1', {
-      ...{ involvedObject: { uid: 'uid-of-web' }, reason: 'FailedCreate', message: 'exceeded quota' },
+      ...{ involvedObject: { uid: 'uid-of-web' }, reason: 'FailedCreate' },
+      message: 'Error creating: pods "web-x" is forbidden: exceeded quota: few, requested: pods=1, used: pods=2, limited: pods=2',
       lastTimestamp: ago(1000),
     }),
   )
-  expect(await ready).toMatchObject({ code: 'READY-106', message: expect.stringContaining('exceeded quota') })
-  expect(cluster.followed).not.toContain('Event')
+  expect(await ready).toMatchObject({ code: 'READY-190', message: expect.stringContaining('the ResourceQuota few') })
 })

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { conflictsOf, fieldErrors, isByHand, isImmutable, pathIn } from '../../../src/deploy/refusal.ts'
-import { ApiFailure } from '../../../src/kube/kube.ts'
+import { conflictsOf, fieldErrors, isByHand, isImmutable, pathIn, refusal } from '../../../src/deploy/refusal.ts'
+import { ApiFailure, type Kube } from '../../../src/kube/kube.ts'
 import { manifests } from '../../../src/render/manifests.ts'
 
 const object = {
@@ -27,6 +27,32 @@ test.each([
   ['.spec.nothing.here', ['spec', 'nothing', 'here']],
 ])('%s stands for its keys', (field, path) => {
   expect(pathIn(object, field)).toEqual(path)
+})
+
+test('of a custom resource every unknown field is told, though the server names only the first', async () => {
+  const spec = { type: 'object', properties: { colour: {}, bulbs: { type: 'array', items: { properties: { watts: {} } } } } }
+  const schema = { openAPIV3Schema: { type: 'object', properties: { spec } } }
+  const definition = {
+    ...{ apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition', metadata: { name: 'lamps.example.com' } },
+    spec: { group: 'example.com', names: { kind: 'Lamp' }, versions: [{ name: 'v1', served: true, schema }] },
+  }
+  const manifest = {
+    object: {
+      ...{ apiVersion: 'example.com/v1', kind: 'Lamp', metadata: { name: 'desk' } },
+      spec: { color: 'red', bulbs: [{ watts: 1 }, { wats: 2 }] },
+    },
+    origin: { file: 'k8s/lamp.yaml', line: 1, lineAt: (path: readonly unknown[]) => 10 + path.length },
+  }
+  const message =
+    'failed to create typed patch object (n/desk; example.com/v1, Kind=Lamp): .spec.color: field not declared in schema'
+  const tellsOf = (definitions: readonly object[]) => {
+    const kube = { list: async () => definitions, fieldsAt: async () => ['colour', 'bulbs'] } as unknown as Kube
+    return refusal(kube, new ApiFailure(500, '', message), manifest, new AbortController().signal)
+  }
+  const first = "k8s/lamp.yaml:12: Lamp/desk: spec.color: unknown field; did you mean 'colour'?"
+  const second = "k8s/lamp.yaml:14: Lamp/desk: spec.bulbs[1].wats: unknown field; did you mean 'watts'?"
+  expect(await tellsOf([definition])).toMatchObject({ code: 'APPLY-101', message: `${first}\n${second}` })
+  expect(await tellsOf([])).toMatchObject({ code: 'APPLY-101', message: first })
 })
 
 test('the fields that the server complains of, in each of its ways', () => {

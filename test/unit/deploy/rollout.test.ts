@@ -17,6 +17,12 @@ const pod = (name: string, ready = true, metadata: object = {}): KubeObject =>
     metadata: { name, ...metadata },
     status: { phase: 'Running', conditions: [condition('Ready', ready ? 'True' : 'False')] },
   })
+const hookPod = (phase: string): KubeObject =>
+  object('v1', 'Pod', {
+    metadata: { annotations: { 'helm.sh/hook': 'post-install' } },
+    spec: { restartPolicy: 'Never' },
+    status: { phase, conditions: [condition('Ready', phase === 'Running' ? 'True' : 'False')] },
+  })
 const leaving = { deletionTimestamp: '2026-01-01T00:00:00Z' }
 
 function check(cases: readonly Case[]): void {
@@ -101,6 +107,8 @@ describe('a ReplicaSet, a Job, a CronJob and a Pod', () => {
     ['Pod that is not', pod('a', false), /not ready/],
     ['Pod that has done its work', object('v1', 'Pod', { status: { phase: 'Succeeded', conditions: [] } }), 'ready'],
     ['Pod that has failed', object('v1', 'Pod', { status: { phase: 'Failed' } }), /its pod failed/],
+    ['Pod that is a hook and ready while it runs', hookPod('Running'), /its pod runs/],
+    ['Pod that is a hook and has ended well', hookPod('Succeeded'), 'ready'],
   ])
   test('what has failed will not be ready', () => {
     expect(rollout(job([condition('Failed', 'True')]))).toMatchObject({ failed: true })
@@ -124,6 +132,7 @@ describe('a claim', () => {
     ['of no class', claim({ storageClassName: '' }), /no volume fits/, known],
     ['its volume is gone', claim({ storageClassName: 'soon' }, 'Lost'), /gone/, known],
     ['nothing is known of classes', claim({ storageClassName: 'soon' }), 'ready'],
+    ['its volume is gone, whatever is known of classes', claim({ storageClassName: 'soon' }, 'Lost'), /gone/],
   ])
 })
 

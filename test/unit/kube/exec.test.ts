@@ -1,44 +1,30 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type WebSocket, WebSocketServer } from 'ws'
+import type { WebSocket } from 'ws'
 import { openExec } from '../../../src/kube/exec.ts'
+import { WebSockets } from './web-sockets.ts'
 
 // The server's side of https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/4006-transition-spdy-to-websockets
 
-let server: Server
-let sockets: WebSocketServer
-let request: IncomingMessage
+let sockets: WebSockets
 
 beforeEach(async () => {
-  server = createServer()
-  sockets = new WebSocketServer({ noServer: true })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  sockets = await WebSockets.listen()
 })
-afterEach(() => {
-  for (const socket of sockets.clients) socket.terminate()
-  server.closeAllConnections()
-  server.close()
-})
+afterEach(() => sockets[Symbol.asyncDispose]())
 
 /** Opens a command and what its server sees of it. */
 async function opened(signal = new AbortController().signal) {
   const connected = Promise.withResolvers<WebSocket>()
-  server.once('upgrade', (incoming, socket, head) => {
-    request = incoming
-    sockets.handleUpgrade(incoming, socket, head, connected.resolve)
-  })
+  sockets.onNext(connected.resolve)
   const stream = await open(signal)
   return { stream, peer: await connected.promise }
 }
 
 function open(signal: AbortSignal) {
   const ref = { namespace: 'shop', pod: 'web-1', container: 'web', command: ['sh', '-c', 'a b&c'] }
-  const { port } = server.address() as AddressInfo
-  return openExec({ server: `http://127.0.0.1:${port}/k8s`, options: { headers: { authorization: 'Bearer t' } } }, ref, signal)
+  return openExec({ server: sockets.url, options: { headers: { authorization: 'Bearer t' } } }, ref, signal)
 }
 
 const status = (body: object): Buffer => Buffer.concat([Buffer.of(3), Buffer.from(JSON.stringify(body))])
@@ -46,10 +32,10 @@ const message = (peer: WebSocket): Promise<Buffer> => once(peer, 'message').then
 
 test('a command gets its input, both outputs come apart, and its exit code comes out', async () => {
   const { stream, peer } = await opened()
-  expect(request.url).toBe(
+  expect(sockets.request?.url).toBe(
     '/k8s/api/v1/namespaces/shop/pods/web-1/exec?container=web&stdin=true&stdout=true&stderr=true&tty=false&command=sh&command=-c&command=a+b%26c',
   )
-  expect(request.headers).toMatchObject({ authorization: 'Bearer t' })
+  expect(sockets.request?.headers).toMatchObject({ authorization: 'Bearer t' })
   const first = message(peer)
   stream.stdin.write('in')
   expect(await first).toEqual(Buffer.from('\0in'))
@@ -76,7 +62,7 @@ test('a program that is not there, and a success', async () => {
 })
 
 test('a refusal comes with what the server said', async () => {
-  server.once('upgrade', (_, socket) => {
+  sockets.refuseNext((socket) => {
     const body = JSON.stringify({ reason: 'Forbidden', message: 'pods "web-1" is forbidden' })
     socket.end(`HTTP/1.1 403 Forbidden\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`)
   })

@@ -57,7 +57,7 @@ const step = (name: string, outcome?: 'built' | 'created' | 'unchanged'): readon
   },
   { type: 'step.finished', step: name, ms: 1234, outcome },
 ]
-const problem = (code: 'SYNC-102' | 'READY-101' | 'BUILD-102', severity: 'failure' | 'warning'): EventBody => ({
+const problem = (code: 'CONFIG-001' | 'SYNC-102' | 'READY-101' | 'BUILD-102', severity: 'failure' | 'warning'): EventBody => ({
   type: 'problem',
   severity,
   code,
@@ -231,6 +231,26 @@ test('what a foreign program writes cannot clear the screen', () => {
   const line = 'red \u001b[2J\u001b[31mtext\u001b[39m\u001b]0;title\u0007 100 %\u0007'
   bus.emit({ type: 'log', service: 'web', pod: 'p', container: 'c', line, ts: '' })
   expect.assertions(1)
+})
+
+test.each([false, true])('the first problem of a run says how to read more, whether quiet (%s) or not', async (quiet) => {
+  const { renderer, seen } = lines((out) => plain(out, { verbose: false, quiet }))
+  const bus = new Bus()
+  bus.subscribe(renderer.listener)
+  bus.emit(problem('SYNC-102', 'warning'))
+  bus.emit(problem('READY-101', 'failure'))
+  const text = await seen()
+  expect(text).toContain('  → Do for SYNC-102 what the hint says, verb first.\n    devkit explain SYNC-102\n')
+  expect(text.match(/devkit explain/g)).toHaveLength(1)
+})
+
+test('a wrong command line says by itself what is right', async () => {
+  const { renderer, seen } = lines((out) => plain(out, { verbose: false, quiet: true }))
+  const bus = new Bus()
+  bus.subscribe(renderer.listener)
+  bus.emit(problem('CONFIG-001', 'failure'))
+  bus.emit(problem('READY-101', 'failure'))
+  expect((await seen()).match(/devkit explain .*/g)).toEqual(['devkit explain READY-101'])
 })
 
 test('quiet tells problems and nothing else', async () => {

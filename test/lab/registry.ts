@@ -1,8 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { placesOf } from '../../lab/places.ts'
+import { placesOf } from './places.ts'
 
 /** A real image registry on one address of this machine. It ends with the value. */
 export interface Registry extends AsyncDisposable {
@@ -12,10 +13,19 @@ export interface Registry extends AsyncDisposable {
   readonly requests: readonly string[]
 }
 
-/** Starts Debian's docker-registry on a free port of `host`, over the images in `data`. `mark` is the value of DEVKIT_TEST in its environment. */
-export async function startRegistry(host: string, data: string, mark: string): Promise<Registry> {
+/** Who may use a registry. */
+export interface Login {
+  readonly user: string
+  readonly password: string
+}
+
+/**
+ * Starts Debian's docker-registry on a free port of `host`, over the images in `data`. `mark` is the value of DEVKIT_TEST in its environment.
+ * `login`: it wants this one of everybody.
+ */
+export async function startRegistry(host: string, data: string, mark: string, login?: Login): Promise<Registry> {
   mkdirSync(data, { recursive: true })
-  const config = join(data, `config-${host}.json`)
+  const config = join(data, `config-${host}${login ? '-login' : ''}.json`)
   // JSON is YAML
   writeFileSync(
     config,
@@ -24,6 +34,7 @@ export async function startRegistry(host: string, data: string, mark: string): P
       log: { formatter: 'json' },
       storage: { filesystem: { rootdirectory: data } },
       http: { addr: `${host}:0` },
+      ...(login && { auth: { htpasswd: { realm: 'lab', path: htpasswd(data, login) } } }),
     }),
   )
   const child = spawn(registryProgram(), ['serve', config], {
@@ -49,6 +60,15 @@ export async function startRegistry(host: string, data: string, mark: string): P
       await ended
     },
   }
+}
+
+/** A file of one login, with a hash of bcrypt as the registry wants it: the C library's `crypt` makes it. */
+function htpasswd(data: string, { user, password }: Login): string {
+  const file = join(data, 'htpasswd')
+  const salt = `$2b$05$${randomBytes(11).toString('hex')}`
+  const hash = execFileSync('perl', ['-e', 'print crypt($ARGV[0], $ARGV[1])', password, salt], { encoding: 'utf8' })
+  writeFileSync(file, `${user}:${hash}\n`)
+  return file
 }
 
 /**
