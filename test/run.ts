@@ -3,10 +3,11 @@
  * One run at a time on a machine. The names of failed tests come last but one; the last line is `N passed, N failed`.
  */
 import { spawn } from 'node:child_process'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
+import { journalVariable, told } from './journal.ts'
 import { labUp } from './lab/lab.ts'
 import { removeLeftovers, testRunMark } from './lab/leftovers.ts'
 import { locked, startOf } from './lab/lock.ts'
@@ -17,7 +18,7 @@ const root = join(import.meta.dirname, '..')
 const layers = ['unit', 'contract', 'e2e'] as const
 type Layer = (typeof layers)[number]
 /** Minutes after which a layer is taken for hung and killed. */
-const limits: Readonly<Record<string, number>> = { tsc: 5, biome: 5, unit: 10, contract: 20, e2e: 40 }
+const limits: Readonly<Record<string, number>> = { tsc: 5, biome: 5, unit: 10, contract: 30, e2e: 40 }
 
 /** How a part of the run came out. A failure is its name and the first lines of why. */
 interface Outcome {
@@ -127,13 +128,18 @@ interface Report {
 
 async function runLayer(layer: Layer, scratch: string): Promise<Outcome> {
   const file = join(scratch, `${layer}.json`)
-  const args = ['run', '--project', layer, '--reporter=default', '--reporter=json', `--outputFile.json=${file}`]
-  const status = await run(layer, 'vitest', args, { TMPDIR: scratch })
+  // a layer may be several projects, whose names begin with its own
+  const journal = join(scratch, `${layer}.journal`)
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`, '--reporter=./test/journal.ts']
+  const status = await run(layer, 'vitest', ['run', '--project', `${layer}*`, ...reporters], {
+    TMPDIR: scratch,
+    [journalVariable]: journal,
+  })
   let report: Report
   try {
     report = JSON.parse(readFileSync(file, 'utf8')) as Report
   } catch {
-    return { passed: 0, skipped: 0, failures: [`✗ ${layer}: vitest ended with ${status} and no report, see above`] }
+    return unreported(layer, status, journal)
   }
   const failures = report.testResults.flatMap(({ name, status: state, message, assertionResults }) => {
     const where = name.replace(`${root}/`, '')
@@ -146,6 +152,22 @@ async function runLayer(layer: Layer, scratch: string): Promise<Outcome> {
   // an error outside every test fails the run without a failed test
   if (status !== 0 && failures.length === 0) failures.push(`✗ ${layer}: vitest ended with ${status}, see above`)
   return { passed: report.numPassedTests, skipped: report.numPendingTests + report.numTodoTests, failures }
+}
+
+/** How a layer came out that was ended before it could report: what it had done by then, and what it was at. */
+function unreported(layer: Layer, status: number | string, journal: string): Outcome {
+  const { passed, skipped, failed, at } = told(existsSync(journal) ? readFileSync(journal, 'utf8') : '')
+  const end = `✗ ${layer}: vitest ended with ${status} and no report`
+  return {
+    passed,
+    skipped,
+    failures: [
+      ...failed.map((name) => `✗ ${name}`),
+      at.length > 0
+        ? [`${end}; it was at`, ...at.map((name) => `    ${name}`)].join('\n')
+        : `${end}; none of its tests was running`,
+    ],
+  }
 }
 
 function failure(name: string, message: string): string {
