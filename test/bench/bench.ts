@@ -1,12 +1,13 @@
 /**
- * `npm run bench -- start|config|up|deploy|sync [--n 50] [--rows save,torn] [--files 20000] [--transport node|exec]`: a table on stderr, JSON on stdout and in
- * `.devkit/bench/`. Runs the packed program, as a user installs it, on the lab. Exits 1 when the two sides of a sync differ at the end.
+ * `npm run bench -- start|config|up|deploy|diagnosis|sync [--n 50] [--rows save,torn] [--files 20000] [--transport node|exec]`: a table on stderr,
+ * JSON on stdout and in `.devkit/bench/`. Runs the packed program, as a user installs it, on the lab. Exits 1 when the two sides of a sync differ at the end.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { config } from './config.ts'
-import { deploy } from './deploy.ts'
+import { deploy, deployRows } from './deploy.ts'
+import { diagnosis } from './diagnosis.ts'
 import { type Figure, figureOf, machine, type Row, table } from './figures.ts'
 import { openStand, type Stand, say } from './stand.ts'
 import { start } from './start.ts'
@@ -20,7 +21,12 @@ interface Outcome {
   readonly wrong?: readonly string[]
 }
 
-const usage = `npm run bench -- start|config|up|deploy|sync [--n 50] [--rows ${syncRows.join(',')}] [--files 20000] [--transport node|exec]`
+/** Rows that can be chosen, of the benchmarks where they can. */
+const rowsOf: Readonly<Record<string, readonly string[]>> = { sync: syncRows, deploy: deployRows }
+const usage = [
+  'npm run bench -- start|config|up|deploy|diagnosis|sync [--n 50] [--rows …] [--files 20000] [--transport node|exec]',
+  ...Object.entries(rowsOf).map(([of, names]) => `  rows of ${of}: ${names.join(',')}`),
+].join('\n')
 const { values, positionals } = (() => {
   try {
     return parseArgs({
@@ -38,13 +44,14 @@ const { values, positionals } = (() => {
 })()
 const [name = ''] = positionals
 const n = values.n === undefined ? undefined : Number(values.n)
-const rows = values.rows?.split(',') ?? syncRows
+const known = rowsOf[name] ?? []
+const rows = values.rows?.split(',') ?? known
 const transport = values.transport
 if (n !== undefined && !(Number.isInteger(n) && n > 0)) fail(`--n ${values.n} is no number of times.`)
 if (!(Number(values.files) >= 0)) fail(`--files ${values.files} is no number of files.`)
 if (transport !== 'node' && transport !== 'exec') fail(`There is no transport '${transport}'.`)
-const unknown = rows.find((row) => !syncRows.includes(row))
-if (unknown !== undefined) fail(`There is no row '${unknown}'.`)
+const unknown = rows.find((row) => !known.includes(row))
+if (unknown !== undefined) fail(`There is no row '${unknown}' of ${name}.`)
 
 const onStand = async (measure: (stand: Stand) => Promise<Outcome>, signal: AbortSignal): Promise<Outcome> => {
   await using stand = await openStand(signal)
@@ -60,7 +67,8 @@ const benches: Readonly<Record<string, (signal: AbortSignal) => Promise<Outcome>
   start: async (signal) => ({ rows: await start(n ?? 30, signal) }),
   config: async (signal) => ({ rows: await config(n ?? 30, signal) }),
   up: (signal) => onStand(async (stand) => ({ rows: await up(stand, n ?? 2) }), signal),
-  deploy: (signal) => onStand((stand) => deploy(stand, n ?? 50), signal),
+  deploy: (signal) => onStand((stand) => deploy(stand, n ?? 50, rows), signal),
+  diagnosis: (signal) => onStand((stand) => diagnosis(stand, n ?? 10), signal),
   sync: (signal) => onStand((stand) => sync(stand, options), signal),
 }
 const bench = benches[name] ?? fail(`There is no benchmark '${name}'.`)

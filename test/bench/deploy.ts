@@ -9,6 +9,7 @@ import type { AnyEvent } from '../e2e/tools/devkit.ts'
 import { recipeDirectory } from '../lab/recipe.ts'
 import type { Row } from './figures.ts'
 import { usageOf } from './processes.ts'
+import { rollouts } from './rollout.ts'
 import { projectOf, type Stand, say } from './stand.ts'
 
 const project = projectOf('deploy')
@@ -22,10 +23,14 @@ const resources =
 const followed =
   /^(?:pods|deployments|statefulsets|daemonsets|replicasets|jobs|endpointslices|persistentvolumeclaims|events|services)$/
 
-/** Apply and readiness: 60 objects new, unchanged and with one change, kubectl beside it; then 300 objects and 100 pods that are watched. */
+/** Rows that can be chosen, in the order in which they are measured; each with those that belong to it. */
+export const deployRows = ['unchanged', 'new', 'changed', 'rollouts', 'watched'] as const
+
+/** Apply and readiness: 60 objects new, unchanged and with one change, and rollouts, kubectl beside it; then 300 objects and 100 pods that are watched. */
 export async function deploy(
   stand: Stand,
   n: number,
+  rows: readonly string[],
 ): Promise<{ readonly rows: readonly Row[]; readonly wrong: readonly string[] }> {
   stand.ownCluster(cluster)
   const directory = join(stand.scratch, 'deploy')
@@ -34,10 +39,14 @@ export async function deploy(
   say('making the cluster …')
   await stand.end(directory, 'up')
   bench.exportKubeconfig()
-  await bench.unchanged(n)
-  await bench.fresh(Math.min(n, 10))
-  await bench.changed(n)
-  await bench.watched()
+  const measures: Readonly<Record<(typeof deployRows)[number], () => Promise<void>>> = {
+    unchanged: () => bench.unchanged(n),
+    new: () => bench.fresh(Math.min(n, 10)),
+    changed: () => bench.changed(n),
+    rollouts: () => bench.rollouts(Math.min(n, 10)),
+    watched: () => bench.watched(),
+  }
+  for (const row of deployRows) if (rows.includes(row)) await measures[row]()
   return bench
 }
 
@@ -94,6 +103,8 @@ class DeployBench {
     const beside = this.#besideFile('bench-beside')
     this.#kubectl('create', 'namespace', 'bench-beside')
     this.#apply(beside)
+    // else the first round is measured while the node starts what kubectl and a new cluster began
+    this.#kubectl('wait', 'deployment', '--all', '--all-namespaces', '--for=condition=Available', '--timeout=120s')
     for (let round = 0; round < n; round++) {
       const before = this.#requests(isWrite)
       const versions = this.#versions()
@@ -170,6 +181,13 @@ class DeployBench {
       target: { p95: 100 },
       note: 'ready as another client of the API sees it',
     })
+  }
+
+  /** What the dev profile saves of a rollout. */
+  async rollouts(n: number): Promise<void> {
+    const directory = join(this.#stand.scratch, 'rollout')
+    const kubectl = (...args: readonly string[]): string => this.#kubectl(...args)
+    this.rows.push(...(await rollouts(this.#stand, { project, directory, kubectl }, n)))
   }
 
   /** What a `watch` of 300 objects and 100 pods holds beyond one of 60 and 10, and what it asks for in a quiet minute. */
