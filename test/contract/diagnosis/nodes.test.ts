@@ -96,6 +96,8 @@ test('READY-165: a claim that names no class, where none is the default', { time
       hostPath: { path: '/tmp/by-hand', type: 'DirectoryOrCreate' },
     },
   })
+  // what is left of the cases before would take it
+  cleared()
   await staysWell({ what: 'a volume without a class that fits', objects: [volume, ...byHand] })
   standard(true)
 })
