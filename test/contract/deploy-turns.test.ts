@@ -39,6 +39,11 @@ const gate: KubeObject = {
     ],
   },
 }
+/** … which it does once there is a container to say it in. */
+const open = (name: string): void => {
+  rig.kubectl(['wait', '-n', id, `pod/${name}`, '--for=jsonpath={.status.phase}=Running', '--timeout=60s'])
+  rig.kubectl(['exec', '-n', id, name, '--', 'touch', '/tmp/open'])
+}
 const live = (...args: readonly string[]): string => rig.kubectl(['get', '-n', id, ...args])
 const lease = (): KubeObject => JSON.parse(live('lease/devkit', '-o', 'json')) as KubeObject
 
@@ -54,7 +59,7 @@ test('the second of two runs waits for the first, says for which, looks again an
     new RegExp(`^waits for devkit up on .+, pid ${one.pid} \\(since .+\\), which works on the environment ${id}/default$`),
   )
   expect(live('configmap/settings', '-o', 'jsonpath={.data.value}')).toBe('first')
-  rig.kubectl(['exec', '-n', id, 'gate', '--', 'touch', '/tmp/open'])
+  open('gate')
   expect([await one.exited, await other.exited]).toEqual([0, 0])
   expect(live('configmap/settings', '-o', 'jsonpath={.data.value}')).toBe('second')
   const told = other.events.filter(({ type, kind }) => type === 'object' && kind !== 'Namespace')
@@ -74,7 +79,7 @@ test('down waits as well', async () => {
   await one.next('object', ({ name }) => name === 'second-gate')
   await using other = devkit(program, ['down', '--yes'], second.place)
   await other.next('action', ({ reason }) => String(reason).startsWith('waits for devkit up on '))
-  rig.kubectl(['exec', '-n', id, 'second-gate', '--', 'touch', '/tmp/open'])
+  open('second-gate')
   expect([await one.exited, await other.exited]).toEqual([0, 0])
   expect(rig.kubectl(['get', 'namespace', id, '--ignore-not-found'])).toBe('')
 }, 120_000)
