@@ -9,8 +9,10 @@ const triesOfJob = 3
 const timesUsual = 3
 /** … and so much longer, in ms: who is done in a blink may take three. */
 const longerByMs = 10_000
-/** How soon the end of a pod is told that its Job has already counted, in ms. */
+/** How soon the end of a pod is told that its Job has already counted, in ms … */
 const podsToldWithinMs = 5000
+/** … and where a pod is known whose end is then still to be told: whoever is so far behind has much to do. In ms. */
+const endToldWithinMs = 30_000
 /** Runs of a CronJob that failed in a row, until the next one is no longer believed to do better. */
 const runsInRow = 2
 
@@ -26,8 +28,7 @@ const gaveUp: Rule = (patient) => {
   const { reason, message = '', lastTransitionTime } = failed
   const since = timeOf(lastTransitionTime)
   const ended = lastFailure(patient)
-  // what the Job's watch tells may be ahead of what that of its pods does
-  if (!ended && reason !== 'DeadlineExceeded' && !facts.hasPassed(since, podsToldWithinMs)) return undefined
+  if (!ended && reason !== 'DeadlineExceeded' && arePodsBehind(patient, since)) return undefined
   const shared = { severity: 'failure', ...(message && { evidence: [message] }), ...linesOf(ended), since } as const
   const spec = specOfJob(workload)
   const container = ended ? ended.words : 'its pod failed'
@@ -96,6 +97,14 @@ function lastFailure({
   const which = index < 0 ? `container ${end.container}` : `init container ${end.container} (${index + 1} of ${inits.length})`
   const isPlain = end.reason === undefined || end.reason === 'Error'
   return { ...end, words: `its ${which} ended with ${end.exitCode}${isPlain ? '' : ` (${end.reason})`}` }
+}
+
+/** Whether what a Job's watch tells is ahead of what that of its pods does. `since`: when the Job was over. */
+function arePodsBehind({ pods, facts }: Pick<Patient, 'pods' | 'facts'>, since: number): boolean {
+  const isOneAtIt = pods.some(
+    (pod) => !pod.metadata.deletionTimestamp && !['Failed', 'Succeeded'].includes(statusOf(pod).phase ?? ''),
+  )
+  return !facts.hasPassed(since, isOneAtIt ? endToldWithinMs : podsToldWithinMs)
 }
 
 function linesOf(end: End | undefined): Pick<Verdict, 'lines'> {
@@ -213,9 +222,10 @@ const cronJob: Rule = ({ workload, name, facts }) => {
   const failed = succeeded < 0 ? runs.length : succeeded
   const [last] = runs
   if (failed === 0 || !last) return undefined
-  const ended = lastFailure({ workload: last, pods: facts.known('v1', 'Pod') ?? [], facts })
+  const pods = (facts.known('v1', 'Pod') ?? []).filter((pod) => isOf(pod, last.metadata.uid ?? ''))
+  const ended = lastFailure({ workload: last, pods, facts })
   const since = timeOf(failureOf(last)?.lastTransitionTime)
-  if (!ended && !facts.hasPassed(since, podsToldWithinMs)) return undefined
+  if (!ended && arePodsBehind({ pods, facts }, since)) return undefined
   return {
     code: 'READY-206',
     severity: failed >= runsInRow ? 'failure' : 'warning',

@@ -253,3 +253,19 @@ test('of the runs of a CronJob only those since the last one that did well count
     message: 'The last 2 runs of CronJob/report failed.',
   })
 })
+
+test.each([
+  ['of a pod whose end is not yet told', 'Running', 10, undefined],
+  ['of a pod whose end is never told', 'Running', 40, 'its pod failed'],
+  ['of a pod that is gone', undefined, 10, 'its pod failed'],
+])('a Job that failed %s', (_, phase, seconds, says) => {
+  const failed = { type: 'Failed', status: 'True', reason: 'BackoffLimitExceeded', lastTransitionTime: ago(seconds) }
+  const task: KubeObject = {
+    ...{ apiVersion: 'batch/v1', kind: 'Job', metadata: { name: 'task', uid: 't' }, spec: { backoffLimit: 0 } },
+    status: { failed: 1, conditions: [failed] },
+  }
+  const pods = phase === undefined ? [] : [pod({ phase }, {}, 'task-1')]
+  expect(verdict(jobs, patient(task, pods, { objects: [] }))?.message).toEqual(
+    says && `Job/task failed as often as it may (backoffLimit 0): ${says}.`,
+  )
+})
