@@ -37,12 +37,14 @@ const noNode = inPods((pod, patient) => {
   const what = said?.refusals.find(({ filter }) => filter === cause?.filter)?.what ?? ''
   const need = cause && needs[cause.filter]?.(blocked, { misfit: cause.misfit, what })
   if (!need) {
-    if (!facts.hasPassed(since, unknownAfterMs)) return undefined
+    // a node that lacks nothing that can be read is about to take the pod: what is said is of a moment that is over
+    const isOver = cause === undefined && filters.length > 0 && filters.every((filter) => readable.has(filter))
+    if (!facts.hasPassed(since, isOver ? lookedUpWithinMs : unknownAfterMs)) return undefined
     // what is understood, and not yet looked up, has a better word soon; volumes have rules of their own
     const isUnderstood = cause !== undefined && needs[cause.filter] !== undefined && !facts.hasPassed(since, lookedUpWithinMs)
     return {
       code: 'READY-105',
-      severity: isUnderstood || filters.includes('claim') ? 'warning' : 'failure',
+      severity: isOver || isUnderstood || filters.includes('claim') ? 'warning' : 'failure',
       message: `No node can take a pod of ${name}: ${message}`,
       hint: `Compare what ${facts.where(name)} asks of nodes with \`kubectl describe nodes\`.`,
       since,
@@ -108,7 +110,6 @@ function causeOf({ pod, nodes, others }: Blocked, said: readonly Filter[]): Caus
     if (found) return { ...byFilter(found.filter), filter: found.filter, misfit: found, nodes: nearest.map(({ node }) => node) }
   }
   const unreadable = said.find((filter) => !readable.has(filter))
-  // a node that lacks nothing that can be read is about to take the pod: what is said is of a moment that is over
   return byFilter(unreadable ?? (least === 0 ? undefined : said[0]))
 }
 

@@ -169,8 +169,14 @@ test('what the scheduler said of a node that has become well is nobody’s troub
   }
 })
 
-test('what the scheduler says and nobody can follow is told in its words', () => {
-  expect(verdict(waits('0/1 nodes are available: 1 Insufficient memory.', { containers: [] }), [node('a')])).toMatchObject({
-    code: 'READY-105',
-  })
+test.each([
+  ['for a while', 30, undefined],
+  ['for long', 70, { code: 'READY-105', severity: 'warning' }],
+])('what the scheduler has said %s of nodes that lack nothing, as far as one can see', (_, seconds, told) => {
+  const message = '0/1 nodes are available: 1 Insufficient memory.'
+  const conditions = [
+    { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message, lastTransitionTime: ago(seconds) },
+  ]
+  const found = verdict(waits('', { containers: [] }, { conditions }), [node('a')])
+  expect(found && { code: found.code, severity: found.severity }).toEqual(told)
 })
