@@ -111,14 +111,14 @@ test.concurrent('a custom resource is ready when its controller says so of what 
     const first = settled(await rig.kube.apply(bulb(40), scope.signal), live, scope.signal)
     let isReady = false
     first.then(() => (isReady = true)).catch(() => undefined)
-    await expect(settled(await rig.kube.apply(bulb(40), scope.signal), live, scope.signal, 1000)).rejects.toMatchObject({
+    await expect(settled(await rig.kube.apply(bulb(40), scope.signal), live, scope.signal, 5000)).rejects.toMatchObject({
       code: 'READY-102',
       message: expect.stringContaining('its condition Ready is False (no current)'),
     })
     expect(isReady).toBe(false)
     say('True', 1)
     await first
-    const second = settled(await rig.kube.apply(bulb(60), scope.signal), live, scope.signal, 1000)
+    const second = settled(await rig.kube.apply(bulb(60), scope.signal), live, scope.signal, 5000)
     await expect(second).rejects.toMatchObject({ message: expect.stringContaining('has not seen the change') })
     say('True', 2)
     await settled(await rig.kube.apply(bulb(60), scope.signal), live, scope.signal)
@@ -144,7 +144,7 @@ test.concurrent('a claim is waited for when its class binds at once, and not whe
     )
     expect(await settled(await rig.kube.apply(claim('late'), scope.signal), live, scope.signal)).toEqual([])
     const soon = await rig.kube.apply(claim('soon', storageClass), scope.signal)
-    await expect(settled(soon, live, scope.signal, 1000)).rejects.toMatchObject({
+    await expect(settled(soon, live, scope.signal, 5000)).rejects.toMatchObject({
       message: expect.stringContaining(`${storageClass} has not yet made its volume`),
     })
     const bound = settled(soon, live, scope.signal)
