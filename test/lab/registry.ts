@@ -1,9 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { placesOf } from './places.ts'
+import { fromDebian } from './debian.ts'
 
 /** A real image registry on one address of this machine. It ends with the value. */
 export interface Registry extends AsyncDisposable {
@@ -37,7 +37,7 @@ export async function startRegistry(host: string, data: string, mark: string, lo
       ...(login && { auth: { htpasswd: { realm: 'lab', path: htpasswd(data, login) } } }),
     }),
   )
-  const child = spawn(registryProgram(), ['serve', config], {
+  const child = spawn(fromDebian('docker-registry', 'usr/bin/docker-registry'), ['serve', config], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'], DEVKIT_TEST: mark, OTEL_TRACES_EXPORTER: 'none' },
   })
@@ -96,26 +96,4 @@ export async function startRegistryFor(
       await pulled[Symbol.asyncDispose]()
     },
   }
-}
-
-/** Debian's program, unpacked into the lab's cache beside the system: installing it would start it. */
-function registryProgram(): string {
-  const cache = join(placesOf(process.env).cache, 'test-tools')
-  const program = join(cache, 'docker-registry')
-  if (existsSync(program)) return program
-  const work = join(cache, `work-${process.pid}`)
-  mkdirSync(join(work, 'lists/partial'), { recursive: true })
-  mkdirSync(join(work, 'archives/partial'), { recursive: true })
-  const own = [`Dir::State::Lists=${work}/lists`, `Dir::Cache=${work}`, 'APT::Sandbox::User=root']
-  const apt = (...args: string[]): void =>
-    void execFileSync('apt-get', ['-qq', ...own.flatMap((option) => ['-o', option]), ...args], {
-      cwd: work,
-      stdio: ['ignore', 'ignore', 'inherit'],
-    })
-  apt('update')
-  apt('download', 'docker-registry')
-  execFileSync('sh', ['-c', 'dpkg -x docker-registry_*.deb unpacked'], { cwd: work })
-  renameSync(join(work, 'unpacked/usr/bin/docker-registry'), program)
-  rmSync(work, { recursive: true, force: true })
-  return program
 }
