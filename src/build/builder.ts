@@ -7,7 +7,7 @@ export interface Builder {
   check(request: Pick<BuildRequest, 'service' | 'directory' | 'spec'>): Promise<void>
   /** The name that a build of the tree as it is now has. No engine is asked. */
   reference(request: BuildRequest): Promise<string>
-  /** @throws BUILD-101 … BUILD-104 */
+  /** @throws BUILD-101 … BUILD-104, ENGINE-104 */
   build(request: BuildRequest, step: Step): Promise<BuiltImage>
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { ExecResult, FileState, Host } from '../host/host.ts'
+import { engineFull } from '../lib/disk-full.ts'
 import { DevkitError } from '../lib/errors.ts'
 import { type Builder, type BuildRequest, projectLabel } from './builder.ts'
 import { contextFiles } from './context.ts'
@@ -116,6 +117,9 @@ function buildProblem(service: string, { exitCode, tail, command }: ExecResult):
       service,
       detail: text,
     })
+  const detail = [...tail.slice(-25), '', `$ ${command}`].join('\n')
+  const full = engineFull(text, `the image of ${service} does not build`, { service, detail })
+  if (full) return full
   const cause =
     tail
       .findLast((line) => line.startsWith('ERROR: '))
@@ -126,6 +130,6 @@ function buildProblem(service: string, { exitCode, tail, command }: ExecResult):
     message: `The image of ${service} does not build: ${cause}${place ? ` (${place[1]}:${place[2]})` : ''}.`,
     hint: 'Mend the step that the lines below show; the build goes on from the last good one.',
     service,
-    detail: [...tail.slice(-25), '', `$ ${command}`].join('\n'),
+    detail,
   })
 }

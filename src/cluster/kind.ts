@@ -2,6 +2,7 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { EngineContainer, ExecResult, Host } from '../host/host.ts'
 import { delay } from '../lib/async.ts'
+import { engineFull } from '../lib/disk-full.ts'
 import { DevkitError } from '../lib/errors.ts'
 import type { Step } from '../lib/step.ts'
 import { accessOf, withAccess, withoutAccess } from './kubeconfig.ts'
@@ -293,6 +294,8 @@ function creationProblem(name: string, tail: readonly string[]): DevkitError {
       hint: 'Stop what listens there, or choose another ports[].host.',
       detail,
     })
+  const full = engineFull(text, `the cluster ${name} could not be created`, { detail })
+  if (full) return full
   if (/failed to pull image|pull access denied|manifest unknown/.test(text))
     return new DevkitError('CLUSTER-106', {
       message: 'The image for the node cannot be pulled.',

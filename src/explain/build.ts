@@ -22,13 +22,11 @@ export const buildPages: PagesOf<'BUILD'> = {
       'A step of the Dockerfile fails: code that does not compile, packages that can’t be had.',
       'A file to COPY is not in the context, or .dockerignore leaves it out.',
       'A base image can’t be pulled: name, login, network.',
-      'The engine’s disk is full.',
       'buildx builds with another engine than the one that devkit uses.',
     ],
     remedies: [
       'Mend the step; what was built before it is not built again.',
       'Run the command of the last line yourself.',
-      'Make room with `docker builder prune` if the disk is full.',
       'Check the builder if the engine does not have the image afterwards: `docker buildx ls`.',
     ],
   },

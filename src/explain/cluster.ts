@@ -49,6 +49,7 @@ export const clusterPages: PagesOf<'CLUSTER'> = {
       'The node is stopped or paused, or the engine was restarted and the node is still starting.',
       'The machine has no memory left, and the API server was ended.',
       'The cluster was removed by hand, and its kubeconfig is still there.',
+      'Its certificates have ended, after a year mostly, or this machine’s clock is ahead.',
       'Of a cluster that exists: a VPN is down, a login has run out.',
     ],
     remedies: [

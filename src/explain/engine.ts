@@ -31,29 +31,25 @@ export const enginePages: PagesOf<'ENGINE'> = {
   },
   'ENGINE-103': {
     means: 'The container engine answered a request with an error. The message has its own words.',
-    looks: `✗ ENGINE-103 The container engine at unix:///var/run/docker.sock says: no space left on device.
+    looks: `✗ ENGINE-103 The container engine at unix:///var/run/docker.sock says: conflict: the image is used by a running container.
   → Read the engine’s log.`,
     causes: [
-      'The engine’s disk is full.',
       'The container or image that was asked for went in the meantime.',
       'It refuses what was asked for: a name, port or directory that is taken or not there.',
     ],
-    remedies: [
-      'Read what it says; `journalctl -u docker` or the log of Docker Desktop has more.',
-      'Make room: `docker system df`, then `docker system prune`.',
-      'Restart the engine.',
-    ],
+    remedies: ['Read what it says; `journalctl -u docker` or the log of Docker Desktop has more.', 'Restart the engine.'],
   },
   'ENGINE-104': {
     means:
-      'The disk that the container engine has its images, volumes and build cache on is full, or nearly: below 5 GiB it is a warning, below 1 GiB a failure. Builds, pulls and databases in the cluster end with "no space left on device" then. Where the engine runs in a virtual machine, it is that machine’s disk, whatever this one has free.',
-    looks: `! ENGINE-104 3.1 GiB of 58.4 GiB free; images take 41.2 GiB, volumes 6.0 GiB, the build cache 4.8 GiB
-  → \`docker image prune --all\` removes images that no container uses, \`docker builder prune\` the build cache; or give the engine a larger disk.`,
+      'The disk that the container engine has its images, volumes and build cache on is full, or nearly: in `devkit doctor`, below 5 GiB is a warning, below 1 GiB a failure. A build, a new cluster or an image on its way into the node that ends for want of room is told with this code too, in the words of whoever found no room. Where the engine runs in a virtual machine, it is that machine’s disk, whatever this one has free.',
+    looks: `✗ ENGINE-104 The disk of the container engine is full, so the image of web does not build: write /app/bundle.js: no space left on device.
+  → \`docker builder prune\` empties the build cache, \`docker image prune --all\` removes images that no container uses; or give the engine a larger disk. \`devkit doctor\` shows what takes the room.`,
     causes: [
       'Images of earlier builds and of other projects have piled up.',
       'The build cache has grown.',
       'Volumes of clusters and databases that nobody needs are still there.',
       'The virtual machine of the engine has a small disk.',
+      'One step of a build writes more than there is room for.',
     ],
     remedies: [
       'See what takes the room: `docker system df -v`.',
@@ -64,7 +60,7 @@ export const enginePages: PagesOf<'ENGINE'> = {
   },
   'ENGINE-105': {
     means:
-      'The clock of the container engine’s machine, or of an API server, is more than 2 s from this machine’s. The containers have the same clock. From 5 minutes on it is a failure: certificates and tokens are not valid yet, or no more.',
+      'The clock of the container engine’s machine, or of an API server, is more than 2 s from this machine’s. The containers have the same clock. From 5 minutes on it is a failure: certificates and tokens are not valid yet, or no more. A command that meets such a certificate ends with this code at once.',
     looks: `! ENGINE-105 the clock of the container engine is 41.2 s behind this machine's
   → Restart what the engine runs in (Docker Desktop, \`colima restart\`, \`wsl --shutdown\`), or set the clocks by the network: \`sudo timedatectl set-ntp true\`.`,
     causes: [
@@ -75,6 +71,7 @@ export const enginePages: PagesOf<'ENGINE'> = {
     remedies: [
       'Restart what the engine runs in: Docker Desktop, `colima restart`, `wsl --shutdown`.',
       'Let both be set by the network: `sudo timedatectl set-ntp true`.',
+      'See by how much they are apart: `devkit doctor`.',
       'Make the cluster anew where its certificates are not accepted any more: `devkit down`, then `devkit up`.',
     ],
   },

@@ -1,6 +1,7 @@
 import { type Duplex, PassThrough, Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type Docker from 'dockerode'
+import { engineFull } from '../lib/disk-full.ts'
 import { DevkitError } from '../lib/errors.ts'
 import type { Engine, EngineInfo, EngineStream, EngineUsage } from './host.ts'
 
@@ -156,13 +157,15 @@ export function engineProblem(cause: unknown, address: string): unknown {
       hint: 'Start it (Docker Desktop, `colima start`, `sudo systemctl start docker`, or `npm run lab` in devkit’s repository), or name another in DOCKER_HOST or in the machine settings file.',
       cause,
     })
-  if (statusCode !== undefined)
-    return new DevkitError('ENGINE-103', {
+  if (statusCode === undefined) return cause
+  return (
+    engineFull(reasonOf(cause), 'it cannot do what it was asked for', { cause }) ??
+    new DevkitError('ENGINE-103', {
       message: `The container engine at ${address} says: ${reasonOf(cause)}.`,
       hint: 'Read the engine’s log.',
       cause,
     })
-  return cause
+  )
 }
 
 function reasonOf(cause: Error): string {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type { Engine, EngineImage, Host } from '../host/host.ts'
 import { delay } from '../lib/async.ts'
+import { engineFull } from '../lib/disk-full.ts'
 import { DevkitError, messageOf } from '../lib/errors.ts'
 import type { Step } from '../lib/step.ts'
 import type { Delivery } from './delivery.ts'
@@ -38,7 +39,8 @@ export function delta({ engine }: Pick<Host, 'engine'>): Delivery {
         return { outcome: 'created', sentBytes: await send(docker, { reference, node, without: known }, step) }
       } catch (thrown) {
         step.signal.throwIfAborted()
-        if (known.size === 0) throw thrown
+        const isFull = thrown instanceof DevkitError && thrown.code === 'ENGINE-104'
+        if (known.size === 0 || isFull) throw thrown
         // a node that has dropped what it unpacked, or keeps it elsewhere: everything then
         step.say(`${reference}: ${messageOf(thrown)}; sending the whole image`)
         return { outcome: 'created', sentBytes: await send(docker, { reference, node, without: new Set() }, step) }
@@ -92,6 +94,8 @@ async function send(
     Readable.from(counted(), { objectMode: false }),
   )
   if (exitCode === 0) return sentBytes
+  const full = engineFull(stderr, `the node ${node} does not take ${reference}`, { detail: stderr.trim() })
+  if (full) throw full
   throw new DevkitError('IMAGE-101', {
     message: `The node ${node} does not take ${reference}: ${stderr.trim().split('\n').at(-1) ?? `ctr ended with ${exitCode}`}.`,
     hint: 'Check the node’s disk (`docker exec NODE df -h /var`), then run `devkit up` again.',

@@ -46,13 +46,13 @@ export async function openKube(
   }
   const objectPath = async (ref: ObjectRef, signal: AbortSignal): Promise<string> =>
     `${await pathOf(ref, signal)}/${encodeURIComponent(ref.name)}`
-  /** @throws CLUSTER-104 when the server stays away, ApiFailure when it says no */
+  /** @throws CLUSTER-104 when the server stays away, ENGINE-105 when a clock is off, ApiFailure when it says no */
   const ask = async <T>(signal: AbortSignal, question: () => Promise<T>): Promise<T> => {
     try {
       return await question()
     } catch (thrown) {
       signal.throwIfAborted()
-      throw isConnectionLost(thrown) ? noAnswer(server, thrown) : thrown
+      throw outOfDate(server, thrown) ?? (isConnectionLost(thrown) ? noAnswer(server, thrown) : thrown)
     }
   }
   const get = (ref: ObjectRef, signal: AbortSignal): Promise<KubeObject | undefined> =>
@@ -184,10 +184,33 @@ async function untilReady(api: Api, server: string, ms: number, signal: AbortSig
       return
     } catch (thrown) {
       signal.throwIfAborted()
+      const problem = outOfDate(server, thrown)
+      if (problem) throw problem
       last = thrown
     }
   }
   throw noAnswer(server, last)
+}
+
+/** What is wrong with a clock, or with a cluster that is old, when its certificate is not valid now: no other try changes it. */
+function outOfDate(server: string, cause: unknown): DevkitError | undefined {
+  const { code } = cause as NodeJS.ErrnoException
+  const now = `by this machine's clock, which says ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC`
+  const setting =
+    'set the clock: `sudo timedatectl set-ntp true`, and restart what the engine runs in (Docker Desktop, `colima restart`, `wsl --shutdown`)'
+  if (code === 'CERT_NOT_YET_VALID')
+    return new DevkitError('ENGINE-105', {
+      message: `The certificate of the API server at ${server} is not valid yet ${now}.`,
+      hint: `If that is wrong, ${setting}. \`devkit doctor\` compares it with the engine's.`,
+      cause,
+    })
+  if (code === 'CERT_HAS_EXPIRED')
+    return new DevkitError('CLUSTER-104', {
+      message: `The certificate of the API server at ${server} has ended ${now}.`,
+      hint: `If that is right, \`devkit down\` and \`devkit up\` make a cluster of devkit's anew, and whoever runs another renews it. If not, ${setting}.`,
+      cause,
+    })
+  return undefined
 }
 
 function noAnswer(server: string, cause: unknown): DevkitError {

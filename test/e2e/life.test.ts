@@ -6,6 +6,7 @@ import type { Doctor } from '../../src/events/doctor.ts'
 import { capabilitiesOf } from '../../src/render/capabilities.ts'
 import { readManifests } from '../../src/render/read.ts'
 import { corpus, huge, printedObjects } from '../fixtures/corpus.ts'
+import { clockApart } from '../lab/clock.ts'
 import { app, imageOf, manifestsOf } from './tools/app.ts'
 import type { AnyEvent } from './tools/devkit.ts'
 import { useRig } from './tools/rig.ts'
@@ -171,6 +172,43 @@ test('the doctor names an engine that is away, DNS that nobody answers, a cordon
     rig.kubectl('uncordon', rig.node)
     rig.kubectl('-n', 'kube-system', 'scale', 'deployment', 'coredns', '--replicas=2')
   }
+})
+
+test('a clock that is off: the doctor says by how much, and a command that meets certificates of another day ends at once', async () => {
+  const clock = (offset: string) => doctor(clockApart({ offset })).of('engine', 'clock')
+  expect(clock('-90s')).toMatchObject({
+    verdict: 'warning',
+    code: 'ENGINE-105',
+    said: expect.stringMatching(/^the clock of the container engine is 9[01]\.\d s ahead of this machine's$/),
+    remedy:
+      'Restart what the engine runs in (Docker Desktop, `colima restart`, `wsl --shutdown`), or set the clocks by the network: `sudo timedatectl set-ntp true`.',
+  })
+  expect(clock('+10m')).toMatchObject({
+    verdict: 'failure',
+    code: 'ENGINE-105',
+    said: "the clock of the container engine is 10 min behind this machine's",
+  })
+  const setting =
+    'set the clock: `sudo timedatectl set-ntp true`, and restart what the engine runs in (Docker Desktop, `colima restart`, `wsl --shutdown`)'
+  for (const [offset, code, is, hint] of [
+    ['-3d', 'ENGINE-105', 'is not valid yet', `If that is wrong, ${setting}. \`devkit doctor\` compares it with the engine's.`],
+    [
+      '+20y',
+      'CLUSTER-104',
+      'has ended',
+      `If that is right, \`devkit down\` and \`devkit up\` make a cluster of devkit's anew, and whoever runs another renews it. If not, ${setting}.`,
+    ],
+  ] as const) {
+    const ended = await rig.end(['up'], { env: clockApart({ offset }) })
+    const says = new RegExp(
+      `^The certificate of the API server at https://127\\.0\\.0\\.1:\\d+ ${is} by this machine's clock, which says 20\\d\\d-\\d\\d-\\d\\d \\d\\d:\\d\\d UTC\\.$`,
+    )
+    expect({ code: ended.code, problems: ended.problems }).toMatchObject({
+      code: 1,
+      problems: [{ code, message: expect.stringMatching(says), hint }],
+    })
+  }
+  expect(clock('+0s')).toMatchObject({ verdict: 'ok' })
 })
 
 /** What `devkit doctor` finds, and how it ends. */

@@ -1,6 +1,7 @@
-import { utimesSync } from 'node:fs'
+import { utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { clockApart } from '../lab/clock.ts'
 import { app, deployment, imageOf, manifestsOf, serviceOf } from './tools/app.ts'
 import type { AnyEvent, Run } from './tools/devkit.ts'
 import { useRig } from './tools/rig.ts'
@@ -195,6 +196,31 @@ test('Ctrl-C ends at once with 0; what is saved meanwhile is synced by the next 
   expect(await run.next('step.finished', is({ step: 'build/web' }))).toMatchObject({ outcome: 'skipped' })
   const { url } = await run.next('forward.opened', is({ service: 'web' }))
   await rig.fetchSaying(String(url), 'saved without a watch')
+  run.kill('SIGINT')
+  expect(await run.exited).toBe(0)
+})
+
+test('a clock that jumps by hours, ahead and back, changes nothing', async () => {
+  const file = join(rig.scratch, 'clock')
+  writeFileSync(file, '+0')
+  run = rig.start(['watch'], { env: clockApart({ file }) })
+  const { url } = await run.next('forward.opened', is({ service: 'web' }))
+  const from = run.events.length
+  for (const [offset, replicas] of [
+    ['+3h', 2],
+    ['-3h', 1],
+  ] as const) {
+    writeFileSync(file, offset)
+    rig.write('app/src/page.txt', `saved at ${offset}\n`)
+    await run.next('synced', is({ service: 'web' }))
+    await rig.fetchSaying(String(url), `saved at ${offset}`)
+    rig.write('k8s/other.yaml', manifestOf(replicas))
+    await run.next('object', is({ kind: 'Deployment', name: 'other', outcome: 'configured' }))
+    await run.next('service.ready', is({ service: 'other' }))
+  }
+  expect(run.events.slice(from).filter(({ type }) => type === 'problem')).toEqual([])
+  const hours = run.events.slice(from).map(({ time }) => Math.round((Date.parse(String(time)) - Date.now()) / 3_600_000))
+  expect(new Set(hours)).toEqual(new Set([0, 3, -3]))
   run.kill('SIGINT')
   expect(await run.exited).toBe(0)
 })

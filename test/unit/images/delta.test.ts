@@ -54,3 +54,21 @@ test('a node whose containerd has only just begun is asked again', async () => {
   expect(await delivery.deliver(reference, 'node', step)).toMatchObject({ outcome: 'unchanged' })
   expect(asked).toBe(3)
 })
+
+test('a node that has no room is told as a full disk, and is not sent the whole image then', async () => {
+  let imports = 0
+  const delivery = machine(async (command, stdin) => {
+    // it has the layer, so that a part would do
+    if (command.includes('snapshots')) return said(`${layer} - Committed`)
+    if (!stdin) return said('')
+    imports++
+    for await (const _ of stdin);
+    return said('', 1, 'ctr: failed to copy: write /var/lib/containerd/ingest: no space left on device')
+  })
+  const step = { signal: new AbortController().signal, say: () => undefined }
+  await expect(delivery.deliver(reference, 'node', step)).rejects.toMatchObject({
+    code: 'ENGINE-104',
+    message: `The disk of the container engine is full, so the node node does not take ${reference}: ctr: failed to copy: write /var/lib/containerd/ingest: no space left on device.`,
+  })
+  expect(imports).toBe(1)
+})
