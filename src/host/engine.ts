@@ -9,18 +9,20 @@ import type { Engine, EngineInfo, EngineStream, EngineUsage } from './host.ts'
 export async function openEngine(address: string): Promise<Engine> {
   const { default: Dockerode } = await import('dockerode')
   const docker = new Dockerode(connection(address))
-  const ask = async <T>(question: () => Promise<T>): Promise<T> => {
+  const ask = async <T>(question: () => Promise<T>, signal?: AbortSignal): Promise<T> => {
     try {
       return await question()
     } catch (cause) {
+      // a request that was ended says of it no more than that: whoever ended it knows why
+      signal?.throwIfAborted()
       throw engineProblem(cause, address)
     }
   }
   return {
-    version: (signal) => ask(() => versionOf(docker, address, signal)),
-    machine: (signal) => ask(() => infoOf(docker, signal)),
-    info: (signal) => ask(() => infoOf(docker, signal)),
-    usage: (signal) => ask(() => usageOf(docker, signal)),
+    version: (signal) => ask(() => versionOf(docker, address, signal), signal),
+    machine: (signal) => ask(() => infoOf(docker, signal), signal),
+    info: (signal) => ask(() => infoOf(docker, signal), signal),
+    usage: (signal) => ask(() => usageOf(docker, signal), signal),
     image: (reference) => ask(() => inspectImage(docker, reference)),
     imageHas: (reference, path) => ask(() => lookInImage(docker, reference, path)),
     tagImage: (reference, repository, tag) => ask(() => docker.getImage(reference).tag({ repo: repository, tag })),
@@ -53,8 +55,8 @@ export async function openEngine(address: string): Promise<Engine> {
         return found?.Names[0]?.slice(1)
       }),
     unpauseContainer: (id) => ask(() => docker.getContainer(id).unpause()),
-    run: (container, argv, step, stdin) => ask(() => runIn(docker, container, argv, step.signal, stdin)),
-    open: (container, argv, signal) => ask(async () => (await openIn(docker, container, argv, signal)).stream),
+    run: (container, argv, step, stdin) => ask(() => runIn(docker, container, argv, step.signal, stdin), step.signal),
+    open: (container, argv, signal) => ask(async () => (await openIn(docker, container, argv, signal)).stream, signal),
   }
 }
 
@@ -68,8 +70,7 @@ async function versionOf(docker: Docker, address: string, signal: AbortSignal): 
   try {
     return (await version.call(docker, { abortSignal: AbortSignal.any([signal, patience]) })).Version
   } catch (cause) {
-    signal.throwIfAborted()
-    if (!patience.aborted) throw cause
+    if (signal.aborted || !patience.aborted) throw cause
     throw new DevkitError('ENGINE-101', {
       message: `The container engine at ${address} takes connections and does not answer within ${enginePatienceMs / 1000} s.`,
       hint: 'Wait until it has started, or restart it.',

@@ -1,7 +1,11 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
-import { demultiplex, engineProblem } from '../../src/host/engine.ts'
+import { demultiplex, engineProblem, openEngine } from '../../src/host/engine.ts'
 import { DevkitError } from '../../src/lib/errors.ts'
 
 function frame(stream: 1 | 2, payload: string): Buffer {
@@ -31,4 +35,21 @@ test.each([
   expect(problem).toBeInstanceOf(DevkitError)
   expect((problem as DevkitError).code).toBe(expected)
   expect((problem as DevkitError).message).toContain('unix:///nowhere.sock')
+})
+
+test('who does not wait longer for an engine that says nothing is told that it was too long, not that a request ended', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'devkit-engine-'))
+  const socket = join(directory, 'engine.sock')
+  const server = createServer((connection) => connection.on('error', () => undefined).resume())
+  await new Promise<void>((resolve) => server.listen(socket, resolve))
+  try {
+    const engine = await openEngine(`unix://${socket}`)
+    for (const ask of [engine.version, engine.machine, engine.info, engine.usage])
+      await expect(ask(AbortSignal.timeout(20))).rejects.toMatchObject({ name: 'TimeoutError' })
+    const why = new Error('why')
+    await expect(engine.info(AbortSignal.abort(why))).rejects.toBe(why)
+  } finally {
+    server.close()
+    rmSync(directory, { recursive: true })
+  }
 })
