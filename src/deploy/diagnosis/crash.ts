@@ -103,14 +103,16 @@ export function byTheRuleOfThree(verdict: Verdict, ended: Ended, { workload, fac
   const lacking = facts.lacking(workload, [])
   if (lacking.length > 0) return { ...verdict, severity: 'warning', waitsFor: lacking }
   const mayWait = ended.status.restartCount < restartsWhateverElse && facts.isAnythingOnItsWay(workload)
-  return { ...verdict, severity: endsAlike(ended, facts) >= endsInRow && !mayWait ? 'failure' : 'warning' }
+  // how a program ends that the kubelet kills is chance: it may have just begun
+  const inRow = endsAlike(ended, facts, verdict.code === 'READY-131')
+  return { ...verdict, severity: inRow >= endsInRow && !mayWait ? 'failure' : 'warning' }
 }
 
-/** How often in a row a container has ended as it did last. */
-function endsAlike({ pod, status, end }: Ended, facts: Patient['facts']): number {
+/** How often in a row a container has ended as it did last, or at all where it `hasNoSay` in how. */
+function endsAlike({ pod, status, end }: Ended, facts: Patient['facts'], hasNoSay: boolean): number {
   const seen = facts.ends({ pod, container: status.name })
   // the runtime tells some kills for want of memory as plain ones
-  const other = seen.findIndex(({ exitCode }) => exitCode !== end.exitCode)
+  const other = hasNoSay ? -1 : seen.findIndex(({ exitCode }) => exitCode !== end.exitCode)
   if (other >= 0) return other
   const isRecent = !facts.hasPassed(bornAt(pod), youngMs) || pauseOf(status) > 10
   return Math.max(seen.length, isRecent ? status.restartCount + 1 : 1)

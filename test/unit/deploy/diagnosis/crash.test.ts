@@ -7,7 +7,12 @@ const now = Date.parse('2026-01-01T12:00:00Z')
 const ago = (seconds: number): string => new Date(now - seconds * 1000).toISOString()
 
 /** What is told of a container that was killed so many seconds ago. */
-function killed(seconds: number, probe: object, kills: readonly Partial<Warning>[] = []): readonly string[] {
+function killed(
+  seconds: number,
+  probe: object,
+  kills: readonly Partial<Warning>[] = [],
+  seen: { readonly ends?: readonly object[]; readonly warnings?: readonly object[] } = {},
+): readonly string[] {
   const terminated = { exitCode: 137, reason: 'Error', startedAt: ago(seconds + 5), finishedAt: ago(seconds) }
   const status = { name: 'main', image: 'shop/web', ready: false, restartCount: 2, lastState: { terminated } }
   const pod: KubeObject = {
@@ -17,7 +22,15 @@ function killed(seconds: number, probe: object, kills: readonly Partial<Warning>
   }
   const workload: KubeObject = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web' }, spec: {} }
   const facts = {
-    ...{ now, namespace: 'shop', manifests: [], warnings: () => [], ends: () => [], known: () => [], lacking: () => [] },
+    ...{
+      now,
+      namespace: 'shop',
+      manifests: [],
+      warnings: () => seen.warnings ?? [],
+      ends: () => seen.ends ?? [],
+      known: () => [],
+      lacking: () => [],
+    },
     ...{ kills: () => kills, hasPassed: (since: number, ms: number) => now - since >= ms, where: (object: string) => object },
     ...{ tail: () => undefined, onTheirWay: () => [], isAnythingOnItsWay: () => false },
   } as unknown as Facts
@@ -36,4 +49,11 @@ test('a kill that the kubelet may have made is told as one from outside only whe
   }
   const message = 'Container main failed liveness probe, will be restarted'
   expect(killed(12, liveness, [{ reason: 'Killing', message, container: 'main', at: now - 12_000 }])).toEqual([])
+})
+
+test('what the kubelet kills since its hook fails is counted however it ended', () => {
+  const hook = { lifecycle: { postStart: { httpGet: { port: 8080, path: '/warm' } } } }
+  const warnings = [{ reason: 'FailedPostStartHook', message: 'PostStartHook failed', count: 3, from: now - 60_000, at: now }]
+  const ends = [137, 143, 137].map((exitCode) => ({ exitCode, pod: 'web-0', container: 'main', tail: [] }))
+  expect(killed(2, hook, [], { ends, warnings })).toEqual(['failure READY-131'])
 })
