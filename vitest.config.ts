@@ -77,7 +77,7 @@ export default defineConfig({
           include: diagnosis,
           ...contract,
           // a node that is told of by hundreds of watches, and has dozens of pods that fail, is slow to tell
-          maxWorkers: 3,
+          maxWorkers: 2,
           maxConcurrency: 6,
           sequence: { groupOrder: 3 },
           testTimeout: 200_000,
