@@ -1,4 +1,4 @@
-import { utimesSync, writeFileSync } from 'node:fs'
+import { renameSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { clockApart } from '../lab/clock.ts'
@@ -202,13 +202,18 @@ test('Ctrl-C ends at once with 0; what is saved meanwhile is synced by the next 
 
 test('a clock that jumps ahead changes nothing; one before the cluster was made is told until it is right again, and saves go on', async () => {
   const file = join(rig.scratch, 'clock')
-  writeFileSync(file, '+0')
+  const set = (offset: string): void => {
+    // the program looks at it all the time: never at half of it
+    writeFileSync(`${file}.new`, offset)
+    renameSync(`${file}.new`, file)
+  }
+  set('+0')
   run = rig.start(['watch'], { env: clockApart({ file }) })
   const { url } = await run.next('forward.opened', is({ service: 'web' }))
   const from = run.events.length
   const applied = (): Promise<AnyEvent> => run.next('object', is({ kind: 'ConfigMap', name: 'settings', outcome: 'configured' }))
   for (const offset of ['+3h', '-3h', '+1s']) {
-    writeFileSync(file, offset)
+    set(offset)
     rig.write('app/src/page.txt', `saved at ${offset}\n`)
     await run.next('synced', is({ service: 'web' }))
     await rig.fetchSaying(String(url), `saved at ${offset}`)
