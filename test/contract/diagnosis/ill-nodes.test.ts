@@ -19,6 +19,14 @@ test('READY-210, READY-214: a node that is short of disk', { timeout }, async ()
     (name) => new RegExp(`^A pod of ${name} was evicted: its node was short of disk.*\\.$`),
   )
   await provoke({ ...evicted, ...pod }, { ...evicted, ...web })
+  // a pod that comes before the taint is let in, and evicted
+  kubectl(
+    'wait',
+    'node',
+    node,
+    `--for=jsonpath={.spec.taints[?(@.key=="node.kubernetes.io/disk-pressure")].effect}=NoSchedule`,
+    '--timeout=60s',
+  )
   const says = (name: string) => `No node takes a pod of ${name}: ${node} is short of disk, and keeps new pods away.`
   const hint = `${disk}; the kubelet takes the taint away 5 minutes later.`
   await provoke(
@@ -90,7 +98,7 @@ test('READY-213, READY-185: a node that does not answer', { timeout }, async () 
     before: () => {
       run('systemctl', 'start', 'kubelet')
       // its taint goes a moment later
-      kubectl('wait', 'node', node, '--for=condition=Ready', '--timeout=60s')
+      kubectl('wait', 'node', node, '--for=condition=Ready', '--timeout=120s')
     },
   })
 })
@@ -99,7 +107,7 @@ test('READY-185: a node without a network', { timeout }, async () => {
   cleared()
   const [network, away] = ['/etc/cni/net.d/10-devkit.conflist', '/etc/cni/10-devkit.conflist']
   run('mv', network, away)
-  kubectl('wait', 'node', node, '--for=condition=Ready=false', '--timeout=60s')
+  kubectl('wait', 'node', node, '--for=condition=Ready=false', '--timeout=120s')
   await provoke({
     what: 'a Job that waits for it',
     objects: [job(container())],

@@ -29,7 +29,7 @@ function runs(...names: readonly string[]): NonNullable<Fault['afterwards']> {
     for (const [index, name] of names.entries()) {
       kubectl(['create', 'job', name, '--from=cronjob/report', '-n', namespace])
       if (index + 1 < names.length)
-        kubectl(['wait', `job/${name}`, '-n', namespace, '--for=jsonpath={.status.conditions}', '--timeout=60s'])
+        kubectl(['wait', `job/${name}`, '-n', namespace, '--for=jsonpath={.status.conditions}', '--timeout=120s'])
     }
   }
 }
@@ -305,7 +305,7 @@ testTwins(
       ],
       warns: ['READY-103'],
       afterwards: (namespace, { kubectl }) => {
-        kubectl(['wait', 'job/task', '-n', namespace, '--for=jsonpath={.status.failed}=1', '--timeout=60s'])
+        kubectl(['wait', 'job/task', '-n', namespace, '--for=jsonpath={.status.failed}=1', '--timeout=120s'])
         kubectl(['patch', 'configmap', 'late', '-n', namespace, '-p', '{"data":{"yes":"yes"}}'])
       },
     },

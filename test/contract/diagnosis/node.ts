@@ -55,7 +55,7 @@ export function tool(spec: object = {}): KubeObject {
 export function running(...what: readonly string[]): NonNullable<Fault['afterwards']> {
   return (namespace, { kubectl }) => {
     for (const until of ['create', 'condition=Ready'])
-      kubectl(['wait', `--for=${until}`, '-n', namespace, '--timeout=60s', ...what])
+      kubectl(['wait', `--for=${until}`, '-n', namespace, '--timeout=120s', ...what])
   }
 }
 

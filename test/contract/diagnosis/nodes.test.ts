@@ -214,7 +214,7 @@ test('READY-187: a node that runs as many pods as it may', { timeout }, async ()
   cleared()
   const there = kubectl('get', 'pods', '-A', '--field-selector=status.phase=Running', '-o', 'name').trim().split('\n').length
   maxPods(there)
-  kubectl('wait', 'node', node, `--for=jsonpath={.status.allocatable.pods}=${there}`, '--timeout=60s')
+  kubectl('wait', 'node', node, `--for=jsonpath={.status.allocatable.pods}=${there}`, '--timeout=120s')
   const says = (name: string) =>
     `No node takes another pod, so none of ${name} is started: ${node} runs ${there} of at most ${there}.`
   const shared = {
@@ -228,5 +228,5 @@ test('READY-187: a node that runs as many pods as it may', { timeout }, async ()
   )
   cleared()
   maxPods()
-  kubectl('wait', 'node', node, '--for=jsonpath={.status.allocatable.pods}=110', '--timeout=60s')
+  kubectl('wait', 'node', node, '--for=jsonpath={.status.allocatable.pods}=110', '--timeout=120s')
 })

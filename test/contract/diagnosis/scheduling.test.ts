@@ -185,7 +185,11 @@ const cases: readonly (Omit<Fault, 'withinMs'> & Partial<Fault>)[] = [
     code: 'READY-183',
     says: 'No node has port 21801 free for a pod of Deployment/web: Deployment/first holds it.',
     hint: 'Take hostPort out of Deployment/web (k8s/all.yaml:2) or give it another number; a Service and `ports` of the config lead to it without one.',
-    afterwards: ready('deployment/first'),
+    // of two that come at once either may get it
+    before: async (namespace, one) => {
+      one.kubectl(['apply', '-n', namespace, '-f', '-'], JSON.stringify(deployment(port(21_801), { name: 'first' })))
+      await ready('deployment/first')(namespace, one)
+    },
   },
   {
     what: 'a host port that two replicas want',
@@ -229,7 +233,7 @@ const cases: readonly (Omit<Fault, 'withinMs'> & Partial<Fault>)[] = [
 
 /** Waits until something is ready, before the next look. */
 function ready(workload: string): NonNullable<Fault['afterwards']> {
-  return (namespace, { kubectl }) => void kubectl(['rollout', 'status', workload, '-n', namespace, '--timeout=60s'])
+  return (namespace, { kubectl }) => void kubectl(['rollout', 'status', workload, '-n', namespace, '--timeout=120s'])
 }
 
 testFaults(
@@ -277,7 +281,7 @@ testFaults(
 function change(over: KubeObject): NonNullable<Fault['afterwards']> {
   return (namespace, { kubectl }) => {
     const inCase = (...args: readonly string[]): string => kubectl([...args, '-n', namespace])
-    inCase('rollout', 'status', 'deployment/web', '--timeout=60s')
+    inCase('rollout', 'status', 'deployment/web', '--timeout=120s')
     const template = {
       metadata: { labels: { round: 'two' } },
       spec: (over['spec'] as { template: { spec: object } }).template.spec,
