@@ -11,7 +11,7 @@ import { hasSucceeded, rollout, wantedPods } from './rollout.ts'
 import { Waits } from './waits.ts'
 
 /** How often a standstill is looked at again, though nothing changed: some troubles are told from their age. In ms. */
-const recheckMs = 5000
+export const recheckMs = 5000
 /** A program without a probe counts as ready when it was seen running for so long: one that ends at once was never ready. In ms. */
 const settleMs = 2000
 /** … or when it has run for so long, seen or not: the kubelet tells late of one that has ended, on a busy machine later still. In ms. */

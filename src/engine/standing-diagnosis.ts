@@ -3,6 +3,7 @@ import type { Evidence } from '../deploy/diagnosis/evidence.ts'
 import { problemOf, type Verdict, withWaiters } from '../deploy/diagnosis/verdict.ts'
 import type { Live } from '../deploy/live.ts'
 import { Nudge } from '../deploy/nudge.ts'
+import { recheckMs } from '../deploy/readiness.ts'
 import { rollout } from '../deploy/rollout.ts'
 import { isWorkload, type KubeObject, nameOf } from '../lib/objects.ts'
 import type { Scope } from '../lib/scope.ts'
@@ -13,8 +14,6 @@ import type { Run } from './step.ts'
 
 /** How long changes gather until workloads are looked at, in ms: a rollout makes dozens at once. */
 const gatherMs = 50
-/** How often a standstill is looked at again, in ms. */
-const recheckMs = 5000
 /** A workload is mended when it has been ready for so long: a program that ends again and again is ready in between. In ms. */
 const mendedAfterMs = 2000
 

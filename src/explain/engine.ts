@@ -60,7 +60,7 @@ export const enginePages: PagesOf<'ENGINE'> = {
   },
   'ENGINE-105': {
     means:
-      'The clock of the container engine’s machine, or of an API server, is more than 2 s from this machine’s. The containers have the same clock. From 5 minutes on it is a failure: certificates and tokens are not valid yet, or no more. A command that meets such a certificate ends with this code at once.',
+      'The clock of the container engine’s machine, or of an API server, is more than 2 s from this machine’s. The containers have the same clock. From 5 minutes on it is a failure: certificates and tokens are not valid yet, or no more. What meets a certificate that is not valid yet says so with this code at once; one that has ended is CLUSTER-104.',
     looks: `! ENGINE-105 the clock of the container engine is 41.2 s behind this machine's
   → Restart what the engine runs in (Docker Desktop, \`colima restart\`, \`wsl --shutdown\`), or set the clocks by the network: \`sudo timedatectl set-ntp true\`.`,
     causes: [
