@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Image } from '../build/builder.ts'
 import { contextFiles, dockerIgnored } from '../build/context.ts'
 import type { Kube } from '../kube/kube.ts'
-import { delay } from '../lib/async.ts'
+import { delay, Latest } from '../lib/async.ts'
 import { DevkitError } from '../lib/errors.ts'
 import { ignoring } from '../lib/ignore.ts'
 import { repositoryOf } from '../lib/image.ts'
@@ -56,7 +56,7 @@ export class Upkeep {
   #plan: Plan
   /** The images to run, by repository: what was built or found last. */
   readonly #images = new Map<string, Image>()
-  readonly #builds = new Map<string, AbortController>()
+  readonly #builds = new Latest()
   readonly #failedBuilds = new Set<string>()
   readonly #working = new Set<Promise<void>>()
   /** What the containers run now; undefined until the first `up` came so far. */
@@ -93,8 +93,9 @@ export class Upkeep {
       this.bringUp()
       return
     }
-    this.#builds.get(name)?.abort(new Overtaken('a newer change'))
-    this.#track(this.#build(service, repositoryOf(service.image)))
+    const repository = repositoryOf(service.image)
+    const build = (overtaken: AbortSignal): Promise<void> => this.#build(service, repository, overtaken)
+    this.#track(this.#builds.start(name, build, new Overtaken('a newer change')))
   }
 
   /** Takes a new plan: what it builds otherwise is built anew, the rest goes on. `rerender`: manifests changed, whatever the plan is. */
@@ -154,12 +155,10 @@ export class Upkeep {
     if (this.#turn?.clusterIsThere) this.#turn.abort.abort(new Overtaken('a newer change'))
   }
 
-  async #build(service: ServicePlan, repository: string): Promise<void> {
+  async #build(service: ServicePlan, repository: string, overtaken: AbortSignal): Promise<void> {
     const { name } = service
-    const abort = new AbortController()
-    this.#builds.set(name, abort)
+    const signal = AbortSignal.any([this.#scope.signal, overtaken])
     try {
-      const signal = AbortSignal.any([this.#scope.signal, abort.signal])
       await delay(settleMs, signal)
       const image = await buildImage(this.#plan, service, { ...this.#run, signal })
       const same = this.#images.get(repository)?.reference === image.reference
@@ -168,11 +167,9 @@ export class Upkeep {
       this.#problems.resolve(`build/${name}`)
       if (!same) this.bringUp()
     } catch (thrown) {
-      if (abort.signal.aborted || this.#scope.signal.aborted) return
+      if (signal.aborted) return
       this.#failedBuilds.add(name)
       this.#problems.show(`build/${name}`, thrown)
-    } finally {
-      if (this.#builds.get(name) === abort) this.#builds.delete(name)
     }
   }
 

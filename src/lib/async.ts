@@ -45,6 +45,27 @@ export function delay(ms: number, signal: AbortSignal): Promise<void> {
   })
 }
 
+/**
+ * Of work under one name only the latest counts: it ends what runs, and begins when that has ended, so that what the two tell and leave
+ * comes in their order.
+ */
+export class Latest {
+  readonly #running = new Map<string, { readonly abort: AbortController; readonly ended: Promise<void> }>()
+
+  /** Resolves, or rejects, with the work. `why` is the reason that the signal of the work before gets. */
+  start(name: string, work: (signal: AbortSignal) => Promise<void>, why: Error): Promise<void> {
+    const before = this.#running.get(name)
+    before?.abort.abort(why)
+    const abort = new AbortController()
+    const ran = (before?.ended ?? Promise.resolve()).then(() => work(abort.signal))
+    const current = { abort, ended: ran.catch(() => undefined) }
+    this.#running.set(name, current)
+    return ran.finally(() => {
+      if (this.#running.get(name) === current) this.#running.delete(name)
+    })
+  }
+}
+
 /** Longest piece of work in which nothing else gets its turn, in ms. */
 const sliceMs = 8
 
