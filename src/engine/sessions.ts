@@ -18,10 +18,14 @@ import { ContainerSession } from './container-session.ts'
 import type { EngineRun } from './environment.ts'
 import { ImageHeld, imageContents, mappingsOf, mountsOf, runningId, withoutVolumes } from './held.ts'
 import { holdLease, inConfigMap, onNode } from './lease.ts'
+import { ProblemBook } from './problem-book.ts'
 import { leasePlace, targetOf } from './render.ts'
 import { problemEvent } from './step.ts'
 import { Streams } from './streams.ts'
 import type { Running } from './up.ts'
+
+/** How long to wait, at the longest, before a container that could not be entered is entered again, in ms. */
+const longestPauseMs = 15_000
 
 /** What sessions cannot do themselves. */
 export interface Help {
@@ -72,6 +76,7 @@ export class Sessions {
   readonly #help: Help
   readonly #services = new Map<string, Synced>()
   readonly #listeners = new Set<() => void>()
+  readonly #problems: ProblemBook
   #running: Running | undefined
   #following: Disposable | undefined
   #beating: Promise<unknown> | undefined
@@ -81,6 +86,7 @@ export class Sessions {
     this.#run = run
     this.#scope = scope
     this.#help = help
+    this.#problems = new ProblemBook(run)
     // ends after the sessions, so that a lease can be taken back
     const streamScope = new Scope()
     this.#streams = new Streams(run, streamScope, {
@@ -280,9 +286,23 @@ export class Sessions {
   #meet(synced: Synced, pod: KubeObject, id: string): void {
     if (synced.sessions.has(id) || synced.entering.has(id)) return
     synced.entering.add(id)
-    void this.#enter(synced, pod, id)
-      .catch((thrown: unknown) => this.#tell(thrown))
-      .finally(() => synced.entering.delete(id))
+    void this.#untilEntered(synced, pod, id).finally(() => synced.entering.delete(id))
+  }
+
+  /** An engine that is away for a moment leaves no container with what its image has. */
+  async #untilEntered(synced: Synced, pod: KubeObject, id: string): Promise<void> {
+    const { signal } = this.#scope
+    for (let pauseMs = 1000; !signal.aborted; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+      try {
+        await this.#enter(synced, pod, id)
+        this.#problems.resolve(`enter/${id}`)
+        return
+      } catch (thrown) {
+        if (!(thrown instanceof DevkitError)) return this.#tell(thrown)
+        this.#problems.found(`enter/${id}`, thrown, 'failure')
+        await delay(pauseMs, signal).catch(() => undefined)
+      }
+    }
   }
 
   #drop(synced: Synced, id: string): void {
@@ -357,6 +377,7 @@ export class Sessions {
     const contents = imageContents({ plan, service, tree }, reference, this.#run.parts.host.files)
     const image = contents.then((built) => new ImageHeld(built))
     images.set(reference, image)
+    image.catch(() => images.delete(reference))
     return image
   }
 

@@ -28,6 +28,8 @@ let containers: Containers
 let events: Event[]
 let sessions: Sessions
 let wake: (() => void)[]
+/** What the engine answers when it is asked for an image. */
+let image: () => Promise<undefined>
 /** Services that were to be built anew. */
 let rebuilt: string[]
 
@@ -40,6 +42,7 @@ beforeEach(() => {
   events = []
   wake = []
   rebuilt = []
+  image = async () => undefined
   const bus = new Bus()
   bus.subscribe((event) => {
     events.push(event)
@@ -47,7 +50,7 @@ beforeEach(() => {
   })
   const parts = {
     tools: { transport: { node: containers, exec: containers } },
-    host: { files: openFiles(), engine: async () => ({ image: async () => undefined }) },
+    host: { files: openFiles(), engine: async () => ({ image: () => image() }) },
   }
   sessions = new Sessions({ bus, signal: scope.signal, parts } as unknown as EngineRun, scope, {
     rebuild: (service) => void rebuilt.push(service),
@@ -343,6 +346,20 @@ test('a save that could not be sent at all is told once, sent by itself when it 
   expect(pages()).toEqual(['two', 'two', 'two'])
   await until(() => times('problem.resolved') === 3)
   expect(events.find(({ type }) => type === 'problem.resolved')).toMatchObject({ code: 'SYNC-111', service: 'web' })
+})
+
+test('an engine that is away when containers start: told once, and they get their files when it is back', async () => {
+  let asked = 0
+  image = async () => {
+    if (++asked <= 6) throw new DevkitError('ENGINE-101', { message: 'No engine answers.', hint: 'Start it.' })
+    return undefined
+  }
+  three().attach()
+  await until(() => times('synced') === 3)
+  await sessions.synced('web', scope.signal)
+  expect(pages()).toEqual(['one', 'one', 'one'])
+  const told = events.filter(({ type }) => type.startsWith('problem'))
+  expect(told).toMatchObject([{ code: 'ENGINE-101' }, { type: 'problem.resolved', code: 'ENGINE-101' }])
 })
 
 test('a removed directory that holds what the program made stays, which is told once', async () => {
