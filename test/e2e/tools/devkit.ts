@@ -6,10 +6,13 @@ export interface AnyEvent {
   readonly [field: string]: unknown
 }
 
+/** So long an event is waited for, in ms: less than a test has, so that the test hears what came instead, and takes no event from those after it. */
+const patienceMs = 240_000
+
 /** A devkit that runs: its events, and its end. */
 export interface Run extends AsyncDisposable {
   readonly pid: number
-  /** The first event from now on (or not yet asked for) that fits. */
+  /** The first event from now on (or not yet asked for) that fits. @throws with what came instead, when it ended or said nothing of the kind for minutes */
   next(type: string, fits?: (event: AnyEvent) => boolean): Promise<AnyEvent>
   /** Everything it said so far. */
   readonly events: readonly AnyEvent[]
@@ -89,18 +92,24 @@ export function devkit(
     kill: (signal) => void child.kill(signal),
     next: (type, fits = () => true) =>
       new Promise((resolve, reject) => {
+        const done = (): void => {
+          clearTimeout(timer)
+          waiting.delete(check)
+        }
+        const fail = (why: string): void => {
+          done()
+          reject(new Error(`devkit ${args.join(' ')} ${why} '${type}':\n${tail()}`))
+        }
         const check = (): void => {
           const at = events.findIndex((event, index) => index >= seen && event.type === type && fits(event))
           const event = events[at]
           if (event) {
             seen = at + 1
-            waiting.delete(check)
+            done()
             resolve(event)
-          } else if (code !== undefined) {
-            waiting.delete(check)
-            reject(new Error(`devkit ${args.join(' ')} ended with ${code} before '${type}':\n${tail()}`))
-          }
+          } else if (code !== undefined) fail(`ended with ${code} before`)
         }
+        const timer = setTimeout(() => fail(`has told for ${patienceMs / 1000} s nothing that is`), patienceMs)
         waiting.add(check)
         check()
       }),
