@@ -1,4 +1,4 @@
-import { renameSync, utimesSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { clockApart } from '../lab/clock.ts'
@@ -53,6 +53,23 @@ const rig = useRig(project, {
   'other/src/file.txt': 'one\n',
 })
 
+/** Machine settings with a buildx that takes its time to end when it is told to, as on a busy machine. */
+function withSlowEnd(): string {
+  const settings = JSON.parse(readFileSync(String(rig.env['DEVKIT_MACHINE']), 'utf8')) as { tools: { buildx: string } }
+  const [buildx, file] = [join(rig.scratch, 'buildx'), join(rig.scratch, 'machine.json')]
+  const script = [
+    '#!/bin/sh',
+    `trap 'kill "$build"; wait "$build"; sleep 3; exit 1' TERM`,
+    `'${settings.tools.buildx}' "$@" &`,
+    'build=$!',
+    'wait "$build"',
+    '',
+  ]
+  writeFileSync(buildx, script.join('\n'), { mode: 0o755 })
+  writeFileSync(file, JSON.stringify({ ...settings, tools: { ...settings.tools, buildx } }))
+  return file
+}
+
 let run: Run
 const is = (fields: Readonly<Record<string, unknown>>) => (event: AnyEvent) =>
   Object.entries(fields).every(([name, value]) => event[name] === value)
@@ -62,7 +79,7 @@ const stepsSince = (from: number): readonly unknown[] =>
 const inOther = (path: string): string => rig.kubectl('exec', 'deploy/other', '--', 'cat', path)
 
 test('a broken start is told, and goes on with the save that mends it', async () => {
-  run = rig.start(['watch'])
+  run = rig.start(['watch'], { env: { DEVKIT_MACHINE: withSlowEnd() } })
   expect(await run.next('problem')).toMatchObject({ code: 'BUILD-102', service: 'other' })
   rig.write('other/Dockerfile', dockerfile())
   await run.next('service.ready', is({ service: 'other' }))
