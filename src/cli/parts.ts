@@ -14,7 +14,6 @@ import { identity, spaceAt, watchUse } from '../host/resources.ts'
 import { watchFiles } from '../host/watch.ts'
 import { openKube } from '../kube/client.ts'
 import type { DiscoveryMemory } from '../kube/discovery.ts'
-import type { Kube, OpenOptions } from '../kube/kube.ts'
 import { makeToolbox } from '../toolbox.ts'
 import type { Io } from './io.ts'
 
@@ -32,7 +31,7 @@ export async function openParts(io: Io, command: string, settings?: Machine): Pr
     return opened
   }
   const files = openFiles()
-  const openRemembering = (kubeconfig: string, options: OpenOptions = {}): Promise<Kube> => {
+  const openRemembering: Parts['openKube'] = ({ kubeconfig, whenSilent }, options = {}) => {
     const memoryOf = (cluster: string): DiscoveryMemory => {
       // beside the kubeconfig, which is devkit's own: it goes with the cluster
       const file = join(dirname(kubeconfig), `discovery-${cluster}.json`)
@@ -40,7 +39,7 @@ export async function openParts(io: Io, command: string, settings?: Machine): Pr
       const write = (known: unknown) => files.writePrivate(file, JSON.stringify(known)).catch(() => undefined)
       return { read: () => files.readJson(file), write }
     }
-    return openKube(kubeconfig, { memoryOf, ...options })
+    return openKube(kubeconfig, { memoryOf, whenSilent, ...options })
   }
   const parts = {
     env: io.env,

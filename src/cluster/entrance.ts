@@ -3,10 +3,11 @@ import type { Kube } from '../kube/kube.ts'
 import { abortable, delay } from '../lib/async.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { KubeObject } from '../lib/objects.ts'
+import type { Cluster } from './provider.ts'
 
 /** What looking for a way into nodes may touch. */
 export interface EntranceParts extends Pick<Host, 'engine'> {
-  readonly openKube: (kubeconfig: string) => Promise<Kube>
+  readonly openKube: (cluster: Pick<Cluster, 'kubeconfig'>) => Promise<Kube>
 }
 
 /** Which containers are the nodes of a cluster: all of its nodes, or none and why. */
@@ -38,7 +39,7 @@ export async function entranceTo(
     const candidates = await nodeContainers(docker, AbortSignal.any([signal, AbortSignal.timeout(enginePatienceMs)]))
     if (candidates.length === 0) return closed(noneHere)
     const patience = AbortSignal.any([signal, AbortSignal.timeout(proofPatienceMs)])
-    await using kube = await openKube(kubeconfig)
+    await using kube = await openKube({ kubeconfig })
     const nodes = await kube.list({ apiVersion: 'v1', kind: 'Node' }, patience)
     const matched = matchByName(
       nodes.map(({ metadata }) => metadata.name),

@@ -29,9 +29,11 @@ export function existing(parts: ExistingParts): ClusterProvider {
     const text = await accessTo(context, parts)
     // credentials may have changed since the last run
     if ((await readFile(kubeconfig, 'utf8').catch(() => '')) !== text) await parts.files.writePrivate(kubeconfig, text)
-    if (enterNodes === false) return { name: request.name, kubeconfig, nodes: [], whyNotEntered: saidNo }
+    const whenSilent = `See what \`kubectl --context ${context} get nodes\` says: the cluster may be stopped, or the way to it closed, such as a VPN.`
+    const cluster = { name: request.name, kubeconfig, whenSilent }
+    if (enterNodes === false) return { ...cluster, nodes: [], whyNotEntered: saidNo }
     const { containers, whyNot } = await entranceTo(kubeconfig, parts, signal)
-    return { name: request.name, kubeconfig, nodes: [...containers.values()], containers, whyNotEntered: whyNot }
+    return { ...cluster, nodes: [...containers.values()], containers, whyNotEntered: whyNot }
   }
   return {
     own: false,

@@ -50,6 +50,8 @@ export interface Cluster {
   readonly containers?: ReadonlyMap<string, string>
   /** Why its nodes cannot be entered. */
   readonly whyNotEntered?: string | undefined
+  /** What to do when its API server does not answer, as a sentence. Default: what helps a cluster that devkit made. */
+  readonly whenSilent?: string
 }
 
 /** A port of 127.0.0.1 that leads to a NodePort, fixed when the cluster is made. */

@@ -163,7 +163,7 @@ export async function diffLive(plan: Plan, parts: Parts, step: Step): Promise<Fo
       hint: 'Run `devkit up`, or name two profiles to compare.',
     })
   await using scope = new Scope()
-  const kube = scope.use(await parts.openKube(found.cluster.kubeconfig))
+  const kube = scope.use(await parts.openKube(found.cluster))
   await kube.untilReady(patienceMs, step.signal)
   const secrets = await contentsOf(plan, values, kube, parts, step.signal)
   const laid = withSecrets(transform(source.manifests, input), secrets, plan)

@@ -131,7 +131,7 @@ async function apiFact(cluster: Promise<Fact<ClusterFacts>>, { parts, signal }: 
   const { state, cluster: found } = known.is
   if (state !== 'running') return { why: state === 'making' ? 'the cluster is not done' : `the cluster is ${state}` }
   const ask = async (within: AbortSignal): Promise<Fact<ApiFacts>> => {
-    const kube = scope.use(await parts.openKube(found.kubeconfig))
+    const kube = scope.use(await parts.openKube(found))
     await kube.untilReady(patienceMs - 500, within)
     const began = Date.now()
     const [version, time] = [await kube.version(within), Date.now() - began]

@@ -96,7 +96,7 @@ async function dataToLose(
   await using scope = new Scope()
   const alone = (await neighbours(plan, parts)).length === 0 && providerOf(parts.tools, plan.cluster.spec).own
   try {
-    const kube = scope.use(await parts.openKube(found.cluster.kubeconfig))
+    const kube = scope.use(await parts.openKube(found.cluster))
     await kube.untilReady(10_000, signal)
     const volumes = await boundVolumes(kube, alone ? undefined : plan.namespace, signal)
     const told = ({ namespace, name, size }: BoundVolume): string => `${namespace}/${name} (${size})`
@@ -161,8 +161,8 @@ async function removeEnvironment(
   // what can't be asked is started first
   const { cluster } = await provider.ensure(plan.cluster, [], step)
   await using scope = new Scope()
-  const kube = scope.use(await openApi(run, cluster.kubeconfig))
-  await kube.untilReady(60_000, signal)
+  const kube = scope.use(await openApi(run, cluster))
+  await kube.untilReady(provider.own ? 60_000 : 10_000, signal)
   await using turn = turnFor(plan, kube, run)
   const findNamespace = (): Promise<KubeObject | undefined> => ownObject(kube, namespaceOf(plan), plan, signal)
   const isDue = (await findNamespace()) !== undefined || (await readInventory(kube, plan.namespace, signal)).length > 0

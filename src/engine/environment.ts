@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { Cluster } from '../cluster/provider.ts'
 import type { Host, LockHolder } from '../host/host.ts'
 import type { Kube, OpenOptions } from '../kube/kube.ts'
 import { delay } from '../lib/async.ts'
@@ -13,7 +14,10 @@ import type { Run } from './step.ts'
 export interface Parts {
   readonly tools: Toolbox
   readonly host: Pick<Host, 'engine' | 'files' | 'watch' | 'giveMemoryBack' | 'lock' | 'listenerOn'>
-  readonly openKube: (kubeconfig: string, options?: Pick<OpenOptions, 'onAbsence'>) => Promise<Kube>
+  readonly openKube: (
+    cluster: Pick<Cluster, 'kubeconfig' | 'whenSilent'>,
+    options?: Pick<OpenOptions, 'onAbsence'>,
+  ) => Promise<Kube>
   readonly stateDirectory: string
   /** What other machines are told of this run: `devkit up on laptop, pid 12`. */
   readonly who: string
@@ -49,14 +53,14 @@ export interface Held {
 }
 
 /** Opens the API that a run works with: that it does not answer for some seconds is told, and that it does again. */
-export function openApi({ parts, bus }: EngineRun, kubeconfig: string): Promise<Kube> {
+export function openApi({ parts, bus }: EngineRun, cluster: Cluster): Promise<Kube> {
   const onAbsence = (why: string | undefined): void =>
     bus.emit({
       type: 'action',
       do: 'none',
       reason: why === undefined ? 'the API server answers again' : `the API server does not answer and is asked again: ${why}`,
     })
-  return parts.openKube(kubeconfig, { onAbsence })
+  return parts.openKube(cluster, { onAbsence })
 }
 
 function heldFile({ stateDirectory }: Parts, { project, env }: Plan): string {

@@ -80,7 +80,7 @@ async function askCluster(findings: readonly Finding[], plan: Plan, run: EngineR
     const found = await providerOf(parts.tools, plan.cluster.spec).find(plan.cluster, { signal, say: () => undefined })
     if (found.state === 'absent') return findings
     if (found.state !== 'running') return findings.map(maybe)
-    await using kube = await parts.openKube(found.cluster.kubeconfig)
+    await using kube = await parts.openKube(found.cluster)
     await kube.untilReady(patienceMs, signal)
     return (await Promise.all(findings.map((finding) => askAbout(finding, kube, signal)))).flat()
   } catch (thrown) {

@@ -490,7 +490,7 @@ export class Sessions {
     const ref = { apiVersion: 'v1', kind: 'ConfigMap', name: leaseMap, namespace }
     try {
       // at the end it is taken back when all other connections have ended
-      await using kube = await this.#run.parts.openKube(this.#state.cluster.kubeconfig)
+      await using kube = await this.#run.parts.openKube(this.#state.cluster)
       if (text === undefined) await kube.remove(ref, AbortSignal.timeout(1000))
       else
         await kube.apply(

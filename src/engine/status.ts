@@ -87,7 +87,7 @@ async function look(
   { parts, signal }: EngineRun,
 ): Promise<Pick<Status, 'services' | 'volumes' | 'problems'>> {
   await using scope = new Scope()
-  const kube = scope.use(await parts.openKube(cluster.kubeconfig))
+  const kube = scope.use(await parts.openKube(cluster))
   await kube.untilReady(patienceMs, signal)
   const book = await parts.host.files.readJson<PortBook>(portBookFile(parts.stateDirectory, cluster.name))
   const live = new Live(kube, plan.namespace, scope)

@@ -39,6 +39,8 @@ import { runStep } from './step.ts'
 
 /** How long an API server may take that begins on a busy machine, in ms. */
 const apiPatienceMs = 120_000
+/** … and one that devkit did not start, in ms: who is not there now comes when somebody does something about it. */
+const othersPatienceMs = 10_000
 /** How long a port may lead nowhere after its pods are ready; a program that closes every connection is no failure. In ms. */
 const reachablePatienceMs = 10_000
 
@@ -127,8 +129,8 @@ export async function up(asked: Plan, run: EngineRun, scope: Scope, options: UpO
   )
   // all to their end: a build that fails must not leave a cluster half made, nor the other way round
   const opened = made.then(async ({ cluster, outcome, runningSince }) => {
-    const kube = scope.use(await openApi(run, cluster.kubeconfig))
-    await kube.untilReady(apiPatienceMs, signal)
+    const kube = scope.use(await openApi(run, cluster))
+    await kube.untilReady(provider.own ? apiPatienceMs : othersPatienceMs, signal)
     findings.tell('cluster', await findingsOfVersion(plan, kube, signal))
     const onWait = (): void =>
       run.bus.emit({ type: 'action', do: 'none', reason: 'the node was restarted: its pods are awaited' })

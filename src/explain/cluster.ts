@@ -51,6 +51,7 @@ export const clusterPages: PagesOf<'CLUSTER'> = {
       'The cluster was removed by hand, and its kubeconfig is still there.',
       'Its certificates have ended, after a year mostly, or this machine’s clock is ahead.',
       'Of a cluster that exists: a VPN is down, a login has run out.',
+      'Its certificate is not the one that the kubeconfig trusts: it was made anew by hand, or a proxy answers in its place.',
     ],
     remedies: [
       'Run `devkit up`, which starts the node and waits for it.',

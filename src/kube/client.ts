@@ -18,12 +18,14 @@ import { linesOf, watchObjects } from './watch.ts'
 const fieldManager = 'devkit'
 const patchType = 'application/json-patch+json'
 
+const whenOwnIsSilent = 'Look at the node with `docker logs`; `devkit down` and `devkit up` make the cluster anew.'
+
 /** Opens the API that a kubeconfig leads to. The first use loads client-node and undici. @throws CLUSTER-104 when the kubeconfig can't be read */
 export async function openKube(
   kubeconfig: string,
-  { context, onAbsence = () => undefined, memoryOf = () => forgetful }: OpenOptions = {},
+  { context, onAbsence = () => undefined, whenSilent, memoryOf = () => forgetful }: OpenOptions = {},
 ): Promise<Kube> {
-  const { dispatcher, close, server, headers, ca, encryption } = await connection(kubeconfig, context)
+  const { dispatcher, close, server, headers, ca, encryption } = await connection(kubeconfig, context, whenSilent)
   const api = makeApi(server, { headers, dispatcher, presence: new Presence(onAbsence) })
   const discover = makeDiscovery(api, memoryOf(clusterKey(server, ca)))
   let resources: Promise<Resources> | undefined
@@ -46,20 +48,28 @@ export async function openKube(
   }
   const objectPath = async (ref: ObjectRef, signal: AbortSignal): Promise<string> =>
     `${await pathOf(ref, signal)}/${encodeURIComponent(ref.name)}`
-  /** @throws CLUSTER-104 when the server stays away, ENGINE-105 when a clock is off, ApiFailure when it says no */
+  const hint = whenSilent ?? whenOwnIsSilent
+  const final = (thrown: unknown): DevkitError | undefined => outOfDate(server, thrown) ?? untrusted(server, thrown, hint)
+  const noAnswer = (cause: unknown): DevkitError =>
+    new DevkitError('CLUSTER-104', {
+      message: `The API server at ${server} does not answer: ${messageOf(cause).replace(/\.$/, '')}.`,
+      hint,
+      cause,
+    })
+  /** @throws CLUSTER-104 when the server stays away or is not trusted, ENGINE-105 when a clock is off, ApiFailure when it says no */
   const ask = async <T>(signal: AbortSignal, question: () => Promise<T>): Promise<T> => {
     try {
       return await question()
     } catch (thrown) {
       signal.throwIfAborted()
-      throw outOfDate(server, thrown) ?? (isConnectionLost(thrown) ? noAnswer(server, thrown) : thrown)
+      throw final(thrown) ?? (isConnectionLost(thrown) ? noAnswer(thrown) : thrown)
     }
   }
   const get = (ref: ObjectRef, signal: AbortSignal): Promise<KubeObject | undefined> =>
     absentIsUndefined(ask(signal, async () => api.json<KubeObject>({ path: await objectPath(ref, signal), signal })))
 
   return {
-    untilReady: (ms, signal) => untilReady(api, server, ms, signal),
+    untilReady: (ms, signal) => untilReady(api, { ms, final, noAnswer }, signal),
     version: async (signal) =>
       (await ask(signal, () => api.json<{ readonly gitVersion: string }>({ path: '/version', signal }))).gitVersion,
     time: (signal) => ask(signal, () => api.date({ path: '/version', signal })),
@@ -114,7 +124,7 @@ function clusterKey(server: string, ca: string | Buffer = ''): string {
 const forgetful: DiscoveryMemory = { read: async () => undefined, write: async () => undefined }
 
 /** Credentials by client-node, which knows every way of logging in; connections by one pool of our own, since client-node opens a new one for each request. */
-async function connection(kubeconfig: string, context: string | undefined) {
+async function connection(kubeconfig: string, context: string | undefined, hint = 'Run `devkit up`, which writes it anew.') {
   const [{ KubeConfig }, { Agent, buildConnector: makeConnector }, { createSecureContext }] = await Promise.all([
     import('./credentials.ts'),
     import('undici'),
@@ -169,13 +179,20 @@ async function connection(kubeconfig: string, context: string | undefined) {
   } catch (cause) {
     throw new DevkitError('CLUSTER-104', {
       message: `The kubeconfig ${kubeconfig} cannot be used: ${messageOf(cause)}.`,
-      hint: 'Run `devkit up`, which writes it anew.',
+      hint,
       cause,
     })
   }
 }
 
-async function untilReady(api: Api, server: string, ms: number, signal: AbortSignal): Promise<void> {
+interface Patience {
+  readonly ms: number
+  /** What no other try changes. */
+  readonly final: (thrown: unknown) => DevkitError | undefined
+  readonly noAnswer: (last: unknown) => DevkitError
+}
+
+async function untilReady(api: Api, { ms, final, noAnswer }: Patience, signal: AbortSignal): Promise<void> {
   let last: unknown = 'no answer'
   for (const deadline = Date.now() + ms; Date.now() < deadline; await delay(150, signal)) {
     try {
@@ -184,12 +201,12 @@ async function untilReady(api: Api, server: string, ms: number, signal: AbortSig
       return
     } catch (thrown) {
       signal.throwIfAborted()
-      const problem = outOfDate(server, thrown)
+      const problem = final(thrown)
       if (problem) throw problem
       last = thrown
     }
   }
-  throw noAnswer(server, last)
+  throw noAnswer(last)
 }
 
 /** What is wrong with a clock, or with a cluster that is old, when its certificate is not valid now: no other try changes it. */
@@ -213,10 +230,16 @@ function outOfDate(server: string, cause: unknown): DevkitError | undefined {
   return undefined
 }
 
-function noAnswer(server: string, cause: unknown): DevkitError {
+/** Codes of a certificate that is not the cluster's, or not the server's. @see https://nodejs.org/api/tls.html#x509-certificate-error-codes */
+const untrustedCodes =
+  /^(UNABLE_TO_(GET_ISSUER_CERT|GET_ISSUER_CERT_LOCALLY|VERIFY_LEAF_SIGNATURE)|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|CERT_(SIGNATURE_FAILURE|UNTRUSTED|REJECTED)|INVALID_CA|HOSTNAME_MISMATCH|ERR_TLS_CERT_ALTNAME_INVALID)$/
+
+/** Somebody else answers at the address, or the cluster was made anew: no other try changes it. */
+function untrusted(server: string, cause: unknown, hint: string): DevkitError | undefined {
+  if (!untrustedCodes.test((cause as NodeJS.ErrnoException).code ?? '')) return undefined
   return new DevkitError('CLUSTER-104', {
-    message: `The API server at ${server} does not answer: ${messageOf(cause).replace(/\.$/, '')}.`,
-    hint: 'Look at the node with `docker logs`; `devkit down` and `devkit up` make the cluster anew.',
+    message: `The certificate of the API server at ${server} is not the one that the kubeconfig trusts: ${messageOf(cause).replace(/\.$/, '')}.`,
+    hint,
     cause,
   })
 }

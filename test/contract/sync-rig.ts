@@ -106,7 +106,11 @@ RUN ["/bin/busybox", "--install", "-s", "/bin"]
   }
   const engine = await openEngine(settings.engine)
   const kube = await openKube(kubeconfig)
-  const { containers: entered, whyNot } = await entranceTo(kubeconfig, { engine: async () => engine, openKube }, signal)
+  const { containers: entered, whyNot } = await entranceTo(
+    kubeconfig,
+    { engine: async () => engine, openKube: async () => openKube(kubeconfig) },
+    signal,
+  )
   if (whyNot !== undefined) throw new Error(whyNot)
   const said: string[] = []
   return {

@@ -33,7 +33,7 @@ beforeAll(async () => {
   const own = readFileSync(kubeconfig, 'utf8').replace(/^current-context: .*$/m, 'current-context: elsewhere')
   before = `${own
     .replace(/^contexts:\n/m, 'contexts:\n- context:\n    cluster: elsewhere\n    user: elsewhere\n  name: elsewhere\n')
-    .replace(/^clusters:\n/m, 'clusters:\n- cluster:\n    server: http://127.0.0.1:9\n  name: elsewhere\n')}# theirs\n`
+    .replace(/^clusters:\n/m, 'clusters:\n- cluster:\n    server: https://127.0.0.1:9\n  name: elsewhere\n')}# theirs\n`
   writeFileSync(kubeconfig, before)
   rig.kubectl('create', 'namespace', project)
   rig.kubectl('create', 'configmap', 'theirs', '--from-literal=kept=yes')
@@ -215,7 +215,7 @@ test('a user who may use nothing but the namespace is enough', async () => {
   rig.kubectl('delete', ...account)
 })
 
-test('a context that is not there, or does not answer, is told; no other is taken in its place', async () => {
+test('a context that is not there, does not answer, or is not trusted is told; no other is taken in its place', async () => {
   const good = rig.read('devkit.config.json')
   rig.write('devkit.config.json', config({ context: `${context}s` }))
   const missing = await rig.end(['up'])
@@ -223,7 +223,21 @@ test('a context that is not there, or does not answer, is told; no other is take
   expect(missing.problems).toMatchObject([{ code: 'CLUSTER-111', hint: `Did you mean '${context}'?` }])
   rig.write('devkit.config.json', config({ context: 'elsewhere' }))
   expect(rig.query(['status'])).toMatchObject({ services: [{ ready: false }], problems: [{ code: 'CLUSTER-104' }] })
+  const away = await rig.end(['up'])
+  expect(away.code).toBe(1)
+  const hint = (of: string) => expect.stringContaining(`\`kubectl --context ${of} get nodes\``)
+  expect(away.problems).toMatchObject([{ code: 'CLUSTER-104', hint: hint('elsewhere') }])
   rig.write('devkit.config.json', good)
+  const env = { KUBECONFIG: join(rig.scratch, 'without-authority') }
+  writeFileSync(env.KUBECONFIG, before.replace(/^ *certificate-authority-data: .*\n/m, ''))
+  const strange = await rig.end(['up'], { env })
+  expect(strange.code).toBe(1)
+  const says = expect.stringContaining('is not the one that the kubeconfig trusts: ')
+  expect(strange.problems).toMatchObject([{ code: 'CLUSTER-104', message: says, hint: hint(context) }])
+  // no other try would change it
+  expect(strange.events.filter(({ type }) => type === 'action').map(({ reason }) => reason)).not.toContainEqual(
+    expect.stringContaining('is asked again'),
+  )
 })
 
 test('down takes out what devkit put in, and leaves the cluster, everybody else’s objects and the kubeconfig', async () => {
