@@ -28,7 +28,7 @@ const settleMs = 100
 const blamedForS = 120
 
 /** Why a piece of work was ended: a newer change made it pointless. */
-class Overtaken extends Error {}
+const overtaking = new Error('a newer change')
 
 /** Who follows the environment: told of it before its workloads change, so that no container of the new state is missed. */
 export interface Follower {
@@ -87,15 +87,15 @@ export class Upkeep {
   rebuild(name: string): void {
     const service = this.#plan.services.find((candidate) => candidate.name === name)
     if (!service?.build || service.image === undefined) return
-    // as long as nothing runs, the builds are part of the first `up`
-    if (!this.#complete) {
-      this.#images.delete(repositoryOf(service.image))
+    const repository = repositoryOf(service.image)
+    // what has no image yet is built by `up`: the first time, and after a new plan
+    if (!this.#complete || !this.#images.has(repository)) {
+      this.#images.delete(repository)
       this.bringUp()
       return
     }
-    const repository = repositoryOf(service.image)
     const build = (overtaken: AbortSignal): Promise<void> => this.#build(service, repository, overtaken)
-    this.#track(this.#builds.start(name, build, new Overtaken('a newer change')))
+    this.#track(this.#builds.start(name, build, overtaking))
   }
 
   /** Takes a new plan: what it builds otherwise is built anew, the rest goes on. `rerender`: manifests changed, whatever the plan is. */
@@ -109,7 +109,7 @@ export class Upkeep {
         service.image !== undefined &&
         JSON.stringify([old?.build, old?.sync]) !== JSON.stringify([service.build, service.sync])
       )
-        this.#images.delete(repositoryOf(service.image))
+        this.#forgetImage(service.name, repositoryOf(service.image))
     }
     this.bringUp()
   }
@@ -152,7 +152,15 @@ export class Upkeep {
 
   #overtake(): void {
     // a cluster that is being made is not left half made
-    if (this.#turn?.clusterIsThere) this.#turn.abort.abort(new Overtaken('a newer change'))
+    if (this.#turn?.clusterIsThere) this.#turn.abort.abort(overtaking)
+  }
+
+  /** What the service's image is built from is no longer true: `up` builds another. */
+  #forgetImage(name: string, repository: string): void {
+    void this.#builds.end(name, overtaking)
+    this.#images.delete(repository)
+    this.#failedBuilds.delete(name)
+    this.#problems.resolve(`build/${name}`)
   }
 
   async #build(service: ServicePlan, repository: string, overtaken: AbortSignal): Promise<void> {
@@ -161,6 +169,7 @@ export class Upkeep {
     try {
       await delay(settleMs, signal)
       const image = await buildImage(this.#plan, service, { ...this.#run, signal })
+      signal.throwIfAborted()
       const same = this.#images.get(repository)?.reference === image.reference
       this.#images.set(repository, image)
       this.#failedBuilds.delete(name)
@@ -238,7 +247,10 @@ export class Upkeep {
       const running = await up(this.#plan, run, next, {
         reuse: async (service, kube, source) => {
           const known = service.image === undefined ? undefined : this.#images.get(repositoryOf(service.image))
-          return known ? { ...known, outcome: 'cached' } : runningImage(this.#plan, service, { kube, source }, run)
+          if (known) return { ...known, outcome: 'cached' }
+          // one build of a service at a time
+          await this.#builds.end(service.name, overtaking)
+          return runningImage(this.#plan, service, { kube, source }, run)
         },
         attach: (state) => {
           attached = true

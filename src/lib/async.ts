@@ -54,15 +54,21 @@ export class Latest {
 
   /** Resolves, or rejects, with the work. `why` is the reason that the signal of the work before gets. */
   start(name: string, work: (signal: AbortSignal) => Promise<void>, why: Error): Promise<void> {
-    const before = this.#running.get(name)
-    before?.abort.abort(why)
+    const before = this.end(name, why)
     const abort = new AbortController()
-    const ran = (before?.ended ?? Promise.resolve()).then(() => work(abort.signal))
+    const ran = before.then(() => work(abort.signal))
     const current = { abort, ended: ran.catch(() => undefined) }
     this.#running.set(name, current)
     return ran.finally(() => {
       if (this.#running.get(name) === current) this.#running.delete(name)
     })
+  }
+
+  /** Ends what runs; resolves when it has ended. */
+  async end(name: string, why: Error): Promise<void> {
+    const running = this.#running.get(name)
+    running?.abort.abort(why)
+    await running?.ended
   }
 }
 

@@ -21,8 +21,8 @@ const services = {
 const both = app({ project, config: { sync: [{ from: 'app/src', to: '/app/src', restart: 'none' }] } })
 const { 'devkit.config.json': written = '', ...files } = both
 const config = JSON.parse(written) as { manifests: unknown[]; services: Record<string, object> }
-const configWith = (extra: readonly object[] = []): string => {
-  const other = { ...services.other, sync: [...services.other.sync, ...extra] }
+const configWith = (extra: readonly object[] = [], args: Readonly<Record<string, string>> = {}): string => {
+  const other = { ...services.other, build: { ...services.other.build, args }, sync: [...services.other.sync, ...extra] }
   const manifests = [...config.manifests, { kustomize: 'overlay' }]
   return `${JSON.stringify({ ...config, manifests, services: { ...config.services, other } }, undefined, 2)}\n`
 }
@@ -116,6 +116,19 @@ test('a build delays no sync, a newer change overtakes it, and only its service 
   expect(inOther('/built')).toBe('built\n')
   expect(inOther('/app/src/file.txt')).toBe('saved while it is built\n')
   expect(stepsSince(from)).not.toContain('build/web')
+  expect(run.events.slice(from).filter(({ type }) => type === 'problem')).toEqual([])
+})
+
+test('a new plan ends a build by the one before, whose image is never rolled out', async () => {
+  const from = run.events.length
+  rig.write('other/Dockerfile', dockerfile('ARG PAUSE=120', `RUN sleep $PAUSE && echo $PAUSE > /pause # ${Date.now()}`))
+  await run.next('step.output', (event) => event['step'] === 'build/other' && /RUN sleep/.test(String(event['line'])))
+  rig.write('config.json', configWith([], { PAUSE: '0' }))
+  await run.next('step.failed', is({ step: 'build/other' }))
+  await run.next('step.started', is({ step: 'build/other' }))
+  expect(await run.next('step.finished', is({ step: 'build/other' }))).toMatchObject({ outcome: 'built' })
+  await run.next('service.ready', is({ service: 'other' }))
+  expect(inOther('/pause')).toBe('0\n')
   expect(run.events.slice(from).filter(({ type }) => type === 'problem')).toEqual([])
 })
 

@@ -45,3 +45,16 @@ test('other names do not wait, and what failed keeps nothing from its turn', asy
   await second
   expect(told).toEqual(['one begins', 'other begins', 'other ends', 'two begins', 'two ends'])
 })
+
+test('what is ended is waited for; nothing to end is fine', async () => {
+  const told: string[] = []
+  const latest = new Latest()
+  await latest.end('web', overtaken)
+  const one = work(told, 'one')
+  const first = latest.start('web', one.run, overtaken)
+  await one.begun
+  const ended = latest.end('web', overtaken).then(() => told.push('told'))
+  one.end()
+  await Promise.all([first, ended])
+  expect(told).toEqual(['one begins', 'one ends, overtaken', 'told'])
+})
