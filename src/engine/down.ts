@@ -23,6 +23,7 @@ import {
   heldBy,
   neighbours,
   openApi,
+  othersPatienceMs,
   patienceOf,
   releaseEnvironment,
 } from './environment.ts'
@@ -162,7 +163,7 @@ async function removeEnvironment(
   const { cluster } = await provider.ensure(plan.cluster, [], step)
   await using scope = new Scope()
   const kube = scope.use(await openApi(run, cluster))
-  await kube.untilReady(provider.own ? 60_000 : 10_000, signal)
+  await kube.untilReady(provider.own ? 60_000 : othersPatienceMs, signal)
   await using turn = turnFor(plan, kube, run)
   const findNamespace = (): Promise<KubeObject | undefined> => ownObject(kube, namespaceOf(plan), plan, signal)
   const isDue = (await findNamespace()) !== undefined || (await readInventory(kube, plan.namespace, signal)).length > 0

@@ -52,6 +52,9 @@ export interface Held {
   readonly applied: boolean
 }
 
+/** How long a run waits for the API of a cluster that devkit did not start, in ms: what is not there now comes when somebody does something about it. */
+export const othersPatienceMs = 10_000
+
 /** Opens the API that a run works with: that it does not answer for some seconds is told, and that it does again. */
 export function openApi({ parts, bus }: EngineRun, cluster: Cluster): Promise<Kube> {
   const onAbsence = (why: string | undefined): void =>

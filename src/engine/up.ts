@@ -24,6 +24,7 @@ import {
   heldBy,
   holdEnvironment,
   openApi,
+  othersPatienceMs,
   type Parts,
   releaseEnvironment,
 } from './environment.ts'
@@ -39,8 +40,6 @@ import { runStep } from './step.ts'
 
 /** How long an API server may take that begins on a busy machine, in ms. */
 const apiPatienceMs = 120_000
-/** … and one that devkit did not start, in ms: who is not there now comes when somebody does something about it. */
-const othersPatienceMs = 10_000
 /** How long a port may lead nowhere after its pods are ready; a program that closes every connection is no failure. In ms. */
 const reachablePatienceMs = 10_000
 

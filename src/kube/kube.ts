@@ -48,7 +48,7 @@ export interface OpenOptions {
   readonly context?: string
   /** Called when the server could not be asked for some seconds, with why; and with nothing when it answers again. */
   readonly onAbsence?: (why: string | undefined) => void
-  /** What to do when it does not answer, or cannot be trusted. */
+  /** What to do when it does not answer, is not trusted, or the kubeconfig cannot be used, as a sentence. Default: what helps a cluster of devkit's. */
   readonly whenSilent?: string | undefined
   /** Where what a cluster serves is remembered, by a name of the cluster. Default: nowhere. */
   readonly memoryOf?: (cluster: string) => DiscoveryMemory

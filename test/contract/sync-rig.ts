@@ -108,7 +108,7 @@ RUN ["/bin/busybox", "--install", "-s", "/bin"]
   const kube = await openKube(kubeconfig)
   const { containers: entered, whyNot } = await entranceTo(
     kubeconfig,
-    { engine: async () => engine, openKube: async () => openKube(kubeconfig) },
+    { engine: async () => engine, openKube: () => openKube(kubeconfig) },
     signal,
   )
   if (whyNot !== undefined) throw new Error(whyNot)
