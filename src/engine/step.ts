@@ -10,6 +10,9 @@ export interface Run {
   readonly signal: AbortSignal
 }
 
+/** Why a piece of work is ended that a newer change made pointless. */
+export const overtaking = new Error('a newer change')
+
 /** Runs a piece of work and tells its story: started, its output, finished or failed. The only emitter of step events. */
 export async function runStep<T>(
   { bus, signal }: Run,
@@ -29,7 +32,7 @@ export async function runStep<T>(
     bus.emit({ type: 'step.finished', step: name, service, ms: ms(), outcome: outcomeOf(result) })
     return result
   } catch (thrown) {
-    bus.emit({ type: 'step.failed', step: name, service, ms: ms() })
+    bus.emit({ type: 'step.failed', step: name, service, ms: ms(), ...(signal.reason === overtaking && { overtaken: true }) })
     throw thrown
   }
 }

@@ -15,7 +15,7 @@ import type { EngineRun } from './environment.ts'
 import { FindingsBook } from './preflight.ts'
 import { ProblemBook } from './problem-book.ts'
 import { type Source, targetOf } from './render.ts'
-import { runStep } from './step.ts'
+import { overtaking, runStep } from './step.ts'
 import { buildImage, imageFile, type Running, runningRepository, up } from './up.ts'
 
 /** What time may mend: tried again without a save. */
@@ -26,9 +26,6 @@ const settleMs = 100
 
 /** So long a save may be what broke a service that was well until then, in s. */
 const blamedForS = 120
-
-/** Why a piece of work was ended: a newer change made it pointless. */
-const overtaking = new Error('a newer change')
 
 /** Who follows the environment: told of it before its workloads change, so that no container of the new state is missed. */
 export interface Follower {

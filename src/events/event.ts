@@ -45,7 +45,8 @@ export const eventSchema = v.variant('type', [
   told('step.started', { step: text, service: v.optional(text) }),
   told('step.output', { step: text, stream: v.picklist(['stdout', 'stderr']), line: text }),
   told('step.finished', { step: text, service: v.optional(text), ms, outcome: v.optional(outcomeSchema) }),
-  told('step.failed', { step: text, service: v.optional(text), ms }),
+  /** `overtaken`: it did not fail, a newer change made it pointless. */
+  told('step.failed', { step: text, service: v.optional(text), ms, overtaken: v.optional(v.boolean()) }),
   told('object', {
     kind: text,
     name: text,

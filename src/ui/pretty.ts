@@ -52,7 +52,7 @@ export async function pretty(out: Terminal, { colour }: { readonly colour: boole
       case 'step.finished':
         return drawing?.finish(event.step, stepText(event), false) ?? false
       case 'step.failed':
-        return drawing?.finish(event.step, stepText(event), true) ?? false
+        return drawing?.finish(event.step, stepText(event), event.overtaken !== true) ?? false
       case 'object':
         return drawing !== undefined && event.fields === undefined
       case 'service.ready':

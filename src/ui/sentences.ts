@@ -38,7 +38,7 @@ export function sentences({ verbose, quiet, paint, colour }: SentenceOptions): (
       case 'step.finished':
         return `${paint.green('✓')} ${stepText(event)}`
       case 'step.failed':
-        return `${paint.red('✗')} ${stepText(event)}`
+        return `${event.overtaken ? paint.dim('–') : paint.red('✗')} ${stepText(event)}`
       case 'object':
         return verbose || event.outcome !== 'unchanged'
           ? `  ${event.kind}/${event.name} ${event.outcome}${changeText(event)}`
@@ -91,7 +91,7 @@ function changeText({ count = 0, fields = [] }: Extract<Event, { type: 'object' 
 /** `build/web built in 3.2 s` */
 export function stepText(event: Extract<Event, { type: 'step.finished' | 'step.failed' }>): string {
   return event.type === 'step.failed'
-    ? `${event.step} failed after ${duration(event.ms)}`
+    ? `${event.step} ${event.overtaken ? 'overtaken by a newer change' : 'failed'} after ${duration(event.ms)}`
     : `${event.step} ${event.outcome ? `${event.outcome} ` : ''}in ${duration(event.ms)}`
 }
 

@@ -111,6 +111,16 @@ const stories: Readonly<Record<string, { readonly events: readonly EventBody[]; 
       'Do for BUILD-102',
     ],
   },
+  'a build that a newer change overtakes': {
+    events: [
+      started('watch'),
+      { type: 'step.started', step: 'build/web' },
+      { type: 'step.failed', step: 'build/web', ms: 900, overtaken: true },
+      ...step('build/web', 'built'),
+      finished(true),
+    ],
+    must: ['build/web', 'overtaken', 'built'],
+  },
   'a problem before anything began': {
     events: [problem('READY-101', 'failure'), finished(false)],
     must: ['READY-101', 'Do for READY-101'],
@@ -212,6 +222,14 @@ test('what a workload waits for is told in lines too, not only to those who ask 
   bus.subscribe(renderer.listener)
   bus.emit({ type: 'step.output', step: 'ready/web', stream: 'stdout', line })
   expect(await seen()).toBe(`  ready/web | ${line}\n`)
+})
+
+test('what a newer change overtook is not told as failed', async () => {
+  const { renderer, seen } = lines((out) => plain(out, { verbose: false, quiet: false }))
+  const bus = new Bus()
+  bus.subscribe(renderer.listener)
+  bus.emit({ type: 'step.failed', step: 'build/web', ms: 900, overtaken: true })
+  expect(await seen()).toBe('– build/web overtaken by a newer change after 900 ms\n')
 })
 
 test('what a foreign program writes cannot clear the screen', () => {
