@@ -179,7 +179,8 @@ test('a clock that is off: the doctor says by how much, and a command that meets
   expect(clock('-90s')).toMatchObject({
     verdict: 'warning',
     code: 'ENGINE-105',
-    said: expect.stringMatching(/^the clock of the container engine is 9[01]\.\d s ahead of this machine's$/),
+    // it is known to half of the time that the engine took to answer, on a busy machine some seconds
+    said: expect.stringMatching(/^the clock of the container engine is (8[5-9]|9[0-5])\.\d s ahead of this machine's$/),
     remedy:
       'Restart what the engine runs in (Docker Desktop, `colima restart`, `wsl --shutdown`), or set the clocks by the network: `sudo timedatectl set-ntp true`.',
   })
